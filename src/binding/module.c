@@ -1,0 +1,83 @@
+#include "module.h"
+
+#include <math.h>
+#include <stdint.h>
+
+#include <openssl/rand.h>
+
+#include "../core/clock.h"
+#include "compat.h"
+
+#define CHSM_EXPORT __attribute__((visibility("default")))
+
+
+/* now() -> seconds on a clock that never jumps */
+static int module_now(lua_State *L) {
+  lua_pushnumber(L, chsm_clock_monotonic());
+  return 1;
+}
+
+
+/* time() -> seconds since 1970 */
+static int module_time(lua_State *L) {
+  lua_pushnumber(L, chsm_clock_wall());
+  return 1;
+}
+
+
+/* sleep(seconds): blocks the thread */
+static int module_sleep(lua_State *L) {
+  chsm_clock_sleep(luaL_checknumber(L, 1));
+  return 0;
+}
+
+
+/* random() -> number in [0, 1), from the operating system's generator, or an error when it has none */
+static int module_random(lua_State *L) {
+  unsigned char bytes[8];
+  uint64_t bits = 0;
+  if (RAND_bytes(bytes, (int)sizeof bytes) != 1) return luaL_error(L, "cloudhsmv2: no randomness from OpenSSL");
+  for (size_t i = 0; i < sizeof bytes; i++)
+    bits = bits << 8 | bytes[i];
+  lua_pushnumber(L, ldexp((double)(bits >> 11), -53));
+  return 1;
+}
+
+
+/* uuid() -> a random UUID (RFC 9562, version 4) in lower case, or an error when there is no randomness */
+static int module_uuid(lua_State *L) {
+  static const char digits[] = "0123456789abcdef";
+  unsigned char bytes[16];
+  char text[36];
+  size_t length = 0;
+  if (RAND_bytes(bytes, (int)sizeof bytes) != 1) return luaL_error(L, "cloudhsmv2: no randomness from OpenSSL");
+  bytes[6] = (unsigned char)((bytes[6] & 0x0F) | 0x40);
+  bytes[8] = (unsigned char)((bytes[8] & 0x3F) | 0x80);
+  for (size_t i = 0; i < sizeof bytes; i++) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text[length++] = '-';
+    text[length++] = digits[bytes[i] >> 4];
+    text[length++] = digits[bytes[i] & 0x0F];
+  }
+  lua_pushlstring(L, text, length);
+  return 1;
+}
+
+
+static const luaL_Reg functions[] = {
+  { "now", module_now },       { "time", module_time }, { "sleep", module_sleep },
+  { "random", module_random }, { "uuid", module_uuid }, { NULL, NULL },
+};
+
+/* require "cloudhsmv2.core" -> the module table. No I/O, no globals. */
+CHSM_EXPORT int luaopen_cloudhsmv2_core(lua_State *L);
+CHSM_EXPORT int luaopen_cloudhsmv2_core(lua_State *L) {
+  lua_newtable(L);
+  chsm_setfuncs(L, functions);
+  chsm_open_codec(L);
+  lua_setfield(L, -2, "codec");
+  chsm_open_signer(L);
+  lua_setfield(L, -2, "signer");
+  chsm_open_transfer(L);
+  lua_setfield(L, -2, "transfer");
+  return 1;
+}

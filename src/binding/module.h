@@ -1,0 +1,15 @@
+/* The parts of the one module. Each pushes its table and may raise. */
+#ifndef CHSM_MODULE_H
+#define CHSM_MODULE_H
+
+#include <lua.h>
+
+#pragma GCC visibility push(hidden)
+
+int chsm_open_codec(lua_State *L);
+int chsm_open_signer(lua_State *L);
+int chsm_open_transfer(lua_State *L);
+
+#pragma GCC visibility pop
+
+#endif
