@@ -1,0 +1,685 @@
+/* Lua values to JSON, by shape. The encoder only reads the caller's tables, raw, and makes nothing in Lua before its last step, so no
+   finalizer and no metamethod can change what it walks. */
+#include "codec.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../core/base64.h"
+#include "../core/date.h"
+#include "../core/json.h"
+#include "../core/number.h"
+
+enum { MOST_PROBLEMS = 50, LONGEST_SHOWN = 40 };
+
+static const double EXACT_INTEGER = 9007199254740992.0; /* 2^53 */
+
+/* A table that is being written, to notice one that contains itself. */
+typedef struct ancestor {
+  const void *table;
+  const struct ancestor *up;
+} ancestor;
+
+typedef struct encoder {
+  lua_State *L;
+  const chsm_model *model;
+  chsm_work *work;
+  int keys;         /* stack index of the member names */
+  bool constraints; /* whether `required` and `min` are checked */
+  int depth;
+  size_t problem_count;
+  chsm_status status; /* of the buffers; once bad, nothing more is written */
+  const ancestor *ancestors;
+} encoder;
+
+static void encode_value(encoder *e, const chsm_shape *shape, const chsm_member *member);
+
+
+static void put_into(encoder *e, chsm_buffer *buffer, const char *bytes, size_t length) {
+  if (e->status == CHSM_OK) e->status = chsm_buffer_append(buffer, bytes, length);
+}
+
+
+static void put(encoder *e, const char *bytes, size_t length) { put_into(e, &e->work->out, bytes, length); }
+
+
+static void say(encoder *e, const char *text) { put_into(e, &e->work->message, text, strlen(text)); }
+
+
+static void say_name(encoder *e, const chsm_name *name) {
+  say(e, "'");
+  put_into(e, &e->work->message, name->text, name->length);
+  say(e, "'");
+}
+
+
+static void say_number(encoder *e, double value) {
+  char text[CHSM_NUMBER_TEXT];
+  if (value != value)
+    say(e, "NaN");
+  else if (value - value != 0)
+    say(e, value > 0 ? "infinity" : "-infinity");
+  else
+    put_into(e, &e->work->message, text, chsm_number_from_double(value, text));
+}
+
+
+/* Says what the value on top of the stack is, shortly: it may be anything that a caller mixed up. */
+static void say_value(encoder *e) {
+  lua_State *L = e->L;
+  size_t length;
+  size_t characters;
+  switch (lua_type(L, -1)) {
+  case LUA_TBOOLEAN: say(e, lua_toboolean(L, -1) ? "the boolean true" : "the boolean false"); break;
+  case LUA_TNUMBER:
+    say(e, "the number ");
+    say_number(e, lua_tonumber(L, -1));
+    break;
+  case LUA_TSTRING: {
+    const char *text = lua_tolstring(L, -1, &length);
+    if (length > LONGEST_SHOWN || chsm_utf8_check(text, length, &characters) != length) {
+      say(e, "a string");
+    } else {
+      say(e, "the string \"");
+      put_into(e, &e->work->message, text, length);
+      say(e, "\"");
+    }
+    break;
+  }
+  case LUA_TLIGHTUSERDATA: say(e, lua_touserdata(L, -1) ? "a light userdata" : "null"); break;
+  default: say(e, "a "); say(e, lua_typename(L, lua_type(L, -1)));
+  }
+}
+
+
+/* Files what was said as a problem of the current path. */
+static void problem(encoder *e) {
+  chsm_work *work = e->work;
+  size_t lengths[2] = { work->path.length, work->message.length };
+  if (e->problem_count++ < MOST_PROBLEMS) {
+    put_into(e, &work->problems, (const char *)lengths, sizeof lengths);
+    put_into(e, &work->problems, work->path.bytes, work->path.length);
+    put_into(e, &work->problems, work->message.bytes, work->message.length);
+  }
+  chsm_buffer_clear(&work->message);
+}
+
+
+static void wrong_type(encoder *e, const char *expected) {
+  say(e, "expected ");
+  say(e, expected);
+  say(e, ", got ");
+  say_value(e);
+  problem(e);
+}
+
+
+static void below(encoder *e, const char *what, double value, const chsm_shape *shape) {
+  if (!e->constraints || !shape->has_minimum || value >= shape->minimum) return;
+  say(e, what);
+  say_number(e, value);
+  say(e, ", and must be at least ");
+  say_number(e, shape->minimum);
+  problem(e);
+}
+
+
+/* Adds ".name" or "[index]" to the path; returns the length to go back to. */
+static size_t enter_name(encoder *e, const char *name, size_t length) {
+  size_t back = e->work->path.length;
+  if (back) put_into(e, &e->work->path, ".", 1);
+  put_into(e, &e->work->path, name, length);
+  return back;
+}
+
+
+static size_t enter_index(encoder *e, int64_t index) {
+  char text[CHSM_NUMBER_TEXT];
+  size_t back = e->work->path.length;
+  put_into(e, &e->work->path, "[", 1);
+  put_into(e, &e->work->path, text, chsm_number_from_integer(index, text));
+  put_into(e, &e->work->path, "]", 1);
+  return back;
+}
+
+
+/* A shorter path needs no memory, so leaving works even after a failure. */
+static void leave(encoder *e, size_t back) {
+  if (e->work->path.length > back) e->work->path.length = back;
+}
+
+
+/* Whether the table on top may be walked into; files the problem otherwise. The caller sets and resets `ancestors`. */
+static bool may_enter(encoder *e) {
+  const void *table = lua_topointer(e->L, -1);
+  for (const ancestor *up = e->ancestors; up; up = up->up) {
+    if (up->table == table) {
+      say(e, "the table contains itself");
+      problem(e);
+      return false;
+    }
+  }
+  if (e->depth >= CHSM_MOST_DEPTH) {
+    say(e, "nested too deeply");
+    problem(e);
+    return false;
+  }
+  if (!lua_checkstack(e->L, CHSM_CODEC_SLOTS)) e->status = CHSM_NO_MEMORY;
+  return e->status == CHSM_OK;
+}
+
+
+static bool is_null(lua_State *L) { return lua_type(L, -1) == LUA_TLIGHTUSERDATA && !lua_touserdata(L, -1); }
+
+
+static void encode_text(encoder *e, const char *text, size_t length) {
+  if (e->status != CHSM_OK) return;
+  chsm_status status = chsm_json_write_string(&e->work->out, text, length);
+  if (status != CHSM_INVALID) {
+    e->status = status;
+    return;
+  }
+  size_t characters;
+  say(e, "not UTF-8 (from byte ");
+  say_number(e, (double)chsm_utf8_check(text, length, &characters) + 1);
+  say(e, " on)");
+  problem(e);
+}
+
+
+static void encode_string(encoder *e, const chsm_shape *shape) {
+  if (lua_type(e->L, -1) != LUA_TSTRING) {
+    wrong_type(e, "a string");
+    return;
+  }
+  size_t length;
+  size_t characters;
+  const char *text = lua_tolstring(e->L, -1, &length);
+  if (shape->has_minimum && chsm_utf8_check(text, length, &characters) == length)
+    below(e, "the string's length is ", (double)characters, shape);
+  encode_text(e, text, length);
+}
+
+
+static void put_integer(encoder *e, const chsm_shape *shape, int64_t value) {
+  char text[CHSM_NUMBER_TEXT];
+  below(e, "the number is ", (double)value, shape);
+  put(e, text, chsm_number_from_integer(value, text));
+}
+
+
+/* Integers come as integers, as whole floats that a double holds exactly and, for a long, as a string of digits: the only way to
+   say a large one where every number is a double. */
+static void encode_integer(encoder *e, const chsm_shape *shape) {
+  lua_State *L = e->L;
+  if (shape->kind == CHSM_LONG && lua_type(L, -1) == LUA_TSTRING) {
+    size_t length;
+    bool integral = false;
+    int64_t value;
+    const char *text = lua_tolstring(L, -1, &length);
+    if (chsm_number_scan(text, length, &integral) == length && integral && chsm_number_to_integer(text, length, &value) == CHSM_OK) {
+      put_integer(e, shape, value);
+      return;
+    }
+  }
+  if (lua_type(L, -1) != LUA_TNUMBER) {
+    wrong_type(e, "an integer");
+    return;
+  }
+#if CHSM_LUA_INTEGERS
+  if (lua_isinteger(L, -1)) {
+    put_integer(e, shape, (int64_t)lua_tointeger(L, -1));
+    return;
+  }
+#endif
+  double value = lua_tonumber(L, -1);
+  if (value != floor(value)) { /* NaN too */
+    wrong_type(e, "an integer");
+  } else if (fabs(value) > EXACT_INTEGER) {
+    wrong_type(e, "an integer that a double holds exactly");
+  } else {
+    put_integer(e, shape, (int64_t)value);
+  }
+}
+
+
+static void encode_double(encoder *e, const chsm_shape *shape) {
+  static const char *const SPECIAL[] = { "NaN", "Infinity", "-Infinity" };
+  lua_State *L = e->L;
+  char text[CHSM_NUMBER_TEXT];
+  if (lua_type(L, -1) == LUA_TSTRING) {
+    for (size_t i = 0; i < sizeof SPECIAL / sizeof *SPECIAL; i++) {
+      if (!strcmp(lua_tostring(L, -1), SPECIAL[i])) {
+        encode_text(e, SPECIAL[i], strlen(SPECIAL[i]));
+        return;
+      }
+    }
+  }
+  if (lua_type(L, -1) != LUA_TNUMBER) {
+    wrong_type(e, "a number");
+    return;
+  }
+  double value = lua_tonumber(L, -1);
+  if (value != value || value - value != 0) {
+    const char *name = SPECIAL[value != value ? 0 : value > 0 ? 1 : 2];
+    encode_text(e, name, strlen(name));
+    return;
+  }
+  below(e, "the number is ", value, shape);
+  put(e, text, chsm_number_from_double(value, text));
+}
+
+
+static void encode_timestamp(encoder *e, chsm_date_format format) {
+  char text[CHSM_DATE_TEXT];
+  double value = lua_tonumber(e->L, -1);
+  if (lua_type(e->L, -1) != LUA_TNUMBER || chsm_date_check(value) != CHSM_OK) {
+    wrong_type(e, "a timestamp (a number of seconds since 1970)");
+    return;
+  }
+  bool quoted = format != CHSM_EPOCH_SECONDS;
+  if (quoted) put(e, "\"", 1);
+  put(e, text, chsm_date_write(value, format, text));
+  if (quoted) put(e, "\"", 1);
+}
+
+
+static void encode_blob(encoder *e, const chsm_shape *shape) {
+  if (lua_type(e->L, -1) != LUA_TSTRING) {
+    wrong_type(e, "a string of bytes");
+    return;
+  }
+  size_t length;
+  const char *bytes = lua_tolstring(e->L, -1, &length);
+  below(e, "the number of bytes is ", (double)length, shape);
+  put(e, "\"", 1);
+  if (e->status == CHSM_OK) e->status = chsm_base64_encode(bytes, length, &e->work->out);
+  put(e, "\"", 1);
+}
+
+
+/* The number of elements of the list on top of the stack, or -1 after filing why it is none. */
+static int64_t list_length(encoder *e) {
+  lua_State *L = e->L;
+  int list = lua_gettop(L);
+  double largest = 0;
+  int64_t count = 0;
+  for (lua_pushnil(L); lua_next(L, list); lua_pop(L, 1)) {
+    double key = lua_type(L, -2) == LUA_TNUMBER ? lua_tonumber(L, -2) : 0;
+    if (key < 1 || key != floor(key)) {
+      lua_pop(L, 1);
+      say(e, "expected a list, got a table with the key ");
+      say_value(e);
+      problem(e);
+      lua_settop(L, list);
+      return -1;
+    }
+    if (key > largest) largest = key;
+    count++;
+  }
+  if (largest == (double)count && count < INT32_MAX) return count;
+  int hole = 1;
+  for (;; hole++) {
+    lua_rawgeti(L, list, hole);
+    bool missing = lua_type(L, -1) == LUA_TNIL;
+    lua_pop(L, 1);
+    if (missing) break;
+  }
+  size_t back = enter_index(e, hole);
+  say(e, "the list has a hole here");
+  problem(e);
+  leave(e, back);
+  return -1;
+}
+
+
+/* Writes the list on top of the stack; `shape` is NULL inside a document. */
+static void encode_list(encoder *e, const chsm_shape *shape) {
+  lua_State *L = e->L;
+  if (lua_type(L, -1) != LUA_TTABLE) {
+    wrong_type(e, "a list");
+    return;
+  }
+  if (!may_enter(e)) return;
+  int64_t count = list_length(e);
+  if (count < 0) return;
+  if (shape) below(e, "the number of elements is ", (double)count, shape);
+  ancestor self = { lua_topointer(L, -1), e->ancestors };
+  e->ancestors = &self;
+  e->depth++;
+  put(e, "[", 1);
+  for (int64_t i = 1; i <= count && e->status == CHSM_OK; i++) {
+    size_t back = enter_index(e, i);
+    if (i > 1) put(e, ",", 1);
+    lua_rawgeti(L, -1, (int)i);
+    if (shape && is_null(L) && shape->sparse)
+      put(e, "null", 4);
+    else
+      encode_value(e, shape ? &e->model->shapes[shape->element] : NULL, NULL);
+    lua_pop(L, 1);
+    leave(e, back);
+  }
+  put(e, "]", 1);
+  e->depth--;
+  e->ancestors = self.up;
+}
+
+
+/* A key of a map, which is kept on Lua's stack while it is written. */
+typedef struct map_key {
+  const char *text;
+  size_t length;
+  int slot;
+} map_key;
+
+
+static int by_text(const void *a, const void *b) {
+  const map_key *left = a;
+  const map_key *right = b;
+  size_t shorter = left->length < right->length ? left->length : right->length;
+  int order = memcmp(left->text, right->text, shorter);
+  return order ? order : (left->length > right->length) - (left->length < right->length);
+}
+
+
+/* Pushes every key of the map at `map` and notes them, sorted, on the stack of keys; false after filing why it cannot. */
+static bool collect_keys(encoder *e, int map) {
+  lua_State *L = e->L;
+  chsm_buffer *keys = &e->work->keys;
+  size_t base = keys->length;
+  for (lua_pushnil(L); lua_next(L, map);) {
+    lua_pop(L, 1);
+    if (lua_type(L, -1) != LUA_TSTRING) {
+      say(e, "expected a map with strings as keys, got the key ");
+      say_value(e);
+      problem(e);
+      return false;
+    }
+    map_key one = { .slot = lua_gettop(L) };
+    one.text = lua_tolstring(L, -1, &one.length);
+    put_into(e, keys, (const char *)&one, sizeof one);
+    if (!lua_checkstack(L, CHSM_CODEC_SLOTS)) {
+      say(e, "too many entries");
+      problem(e);
+      return false;
+    }
+    lua_pushvalue(L, -1); /* for lua_next, which takes it away */
+  }
+  if (e->status != CHSM_OK) return false;
+  if (keys->length > base) qsort(keys->bytes + base, (keys->length - base) / sizeof(map_key), sizeof(map_key), by_text);
+  return true;
+}
+
+
+/* Writes the map on top of the stack, sorted by key so that the same map gives the same bytes; `shape` is NULL inside a document. */
+static void encode_map(encoder *e, const chsm_shape *shape) {
+  lua_State *L = e->L;
+  if (lua_type(L, -1) != LUA_TTABLE) {
+    wrong_type(e, "a map");
+    return;
+  }
+  if (!may_enter(e)) return;
+  int map = lua_gettop(L);
+  chsm_buffer *keys = &e->work->keys;
+  size_t base = keys->length;
+  if (collect_keys(e, map)) {
+    size_t count = (keys->length - base) / sizeof(map_key);
+    if (shape) below(e, "the number of entries is ", (double)count, shape);
+    ancestor self = { lua_topointer(L, map), e->ancestors };
+    e->ancestors = &self;
+    e->depth++;
+    put(e, "{", 1);
+    for (size_t i = 0; i < count && e->status == CHSM_OK; i++) {
+      map_key one; /* by copy: deeper maps may move the buffer */
+      memcpy(&one, keys->bytes + base + i * sizeof one, sizeof one);
+      size_t back = enter_name(e, one.text, one.length);
+      if (i) put(e, ",", 1);
+      encode_text(e, one.text, one.length);
+      put(e, ":", 1);
+      lua_pushvalue(L, one.slot);
+      lua_rawget(L, map);
+      if (shape && is_null(L) && shape->sparse)
+        put(e, "null", 4);
+      else
+        encode_value(e, shape ? &e->model->shapes[shape->element] : NULL, NULL);
+      lua_pop(L, 1);
+      leave(e, back);
+    }
+    put(e, "}", 1);
+    e->depth--;
+    e->ancestors = self.up;
+  }
+  lua_settop(L, map);
+  keys->length = base;
+}
+
+
+/* Files every key of the structure on top of the stack that the shape does not have. */
+static void find_unknown(encoder *e, const chsm_shape *shape) {
+  lua_State *L = e->L;
+  int table = lua_gettop(L);
+  for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+    size_t length;
+    if (lua_type(L, -2) != LUA_TSTRING) {
+      lua_pushvalue(L, -2);
+      say(e, "expected the names of members as keys, got ");
+      say_value(e);
+      problem(e);
+      lua_pop(L, 1);
+      continue;
+    }
+    const char *key = lua_tolstring(L, -2, &length);
+    if (chsm_names_find(&shape->names, key, length) != CHSM_NO_NAME) continue;
+    size_t back = enter_name(e, key, length < LONGEST_SHOWN ? length : LONGEST_SHOWN);
+    long nearest = chsm_names_nearest(&shape->names, key, length);
+    say(e, "unknown member");
+    if (nearest != CHSM_NO_NAME) {
+      say(e, ", did you mean ");
+      say_name(e, &shape->names.list[nearest]);
+      say(e, "?");
+    } else if (shape->names.count) {
+      say(e, ", must be one of ");
+      for (uint32_t i = 0; i < shape->names.count; i++) {
+        if (i) say(e, ", ");
+        say_name(e, &shape->names.list[i]);
+      }
+    } else {
+      say(e, ", this structure has none");
+    }
+    problem(e);
+    leave(e, back);
+  }
+}
+
+
+static void encode_structure(encoder *e, const chsm_shape *shape) {
+  lua_State *L = e->L;
+  if (lua_type(L, -1) != LUA_TTABLE) {
+    wrong_type(e, "a table of members");
+    return;
+  }
+  if (!may_enter(e)) return;
+  find_unknown(e, shape);
+  ancestor self = { lua_topointer(L, -1), e->ancestors };
+  e->ancestors = &self;
+  e->depth++;
+  put(e, "{", 1);
+  uint32_t written = 0;
+  for (uint32_t i = 0; i < shape->names.count && e->status == CHSM_OK; i++) {
+    const chsm_member *member = &shape->members[i];
+    lua_rawgeti(L, e->keys, (int)(shape->first_name + i) + 1);
+    lua_rawget(L, -2);
+    bool absent = lua_type(L, -1) == LUA_TNIL || is_null(L);
+    if (absent && !(member->required && e->constraints)) {
+      lua_pop(L, 1);
+      continue;
+    }
+    size_t back = enter_name(e, shape->names.list[i].text, shape->names.list[i].length);
+    if (absent) {
+      say(e, "required member is missing");
+      problem(e);
+    } else {
+      if (written++) put(e, ",", 1);
+      encode_text(e, shape->wire.list[i].text, shape->wire.list[i].length);
+      put(e, ":", 1);
+      encode_value(e, &e->model->shapes[member->shape], member);
+    }
+    leave(e, back);
+    lua_pop(L, 1);
+  }
+  put(e, "}", 1);
+  e->depth--;
+  e->ancestors = self.up;
+  if (shape->is_union && written != 1) {
+    say(e, "exactly one member of a union must be set, got ");
+    say_number(e, written);
+    problem(e);
+  }
+}
+
+
+/* Whether the table on top of the stack is to be written as a list: it is marked as one, or has a first element. */
+static bool looks_like_list(lua_State *L) {
+  bool list = false;
+  if (lua_getmetatable(L, -1)) {
+    luaL_getmetatable(L, CHSM_LIST_TYPE);
+    list = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+  }
+  if (!list) {
+    lua_rawgeti(L, -1, 1);
+    list = lua_type(L, -1) != LUA_TNIL;
+    lua_pop(L, 1);
+  }
+  return list;
+}
+
+
+static void encode_document(encoder *e) {
+  lua_State *L = e->L;
+  char text[CHSM_NUMBER_TEXT];
+  size_t length;
+  switch (lua_type(L, -1)) {
+  case LUA_TSTRING: {
+    const char *bytes = lua_tolstring(L, -1, &length);
+    encode_text(e, bytes, length);
+    break;
+  }
+  case LUA_TBOOLEAN:
+    if (lua_toboolean(L, -1))
+      put(e, "true", 4);
+    else
+      put(e, "false", 5);
+    break;
+  case LUA_TNUMBER: {
+#if CHSM_LUA_INTEGERS
+    if (lua_isinteger(L, -1)) {
+      put(e, text, chsm_number_from_integer((int64_t)lua_tointeger(L, -1), text));
+      break;
+    }
+#endif
+    double value = lua_tonumber(L, -1);
+    if (value - value == 0)
+      put(e, text, chsm_number_from_double(value, text));
+    else
+      wrong_type(e, "a finite number");
+    break;
+  }
+  case LUA_TTABLE:
+    if (looks_like_list(L))
+      encode_list(e, NULL);
+    else
+      encode_map(e, NULL);
+    break;
+  default:
+    if (is_null(L))
+      put(e, "null", 4);
+    else
+      wrong_type(e, "a JSON value");
+  }
+}
+
+
+/* Writes the value on top of the stack as `shape` says (NULL: a document), or files why it cannot. [-0, +0] */
+static void encode_value(encoder *e, const chsm_shape *shape, const chsm_member *member) {
+  if (e->status != CHSM_OK) return;
+  switch (shape ? shape->kind : CHSM_DOCUMENT) {
+  case CHSM_STRING: encode_string(e, shape); break;
+  case CHSM_INTEGER:
+  case CHSM_LONG: encode_integer(e, shape); break;
+  case CHSM_DOUBLE: encode_double(e, shape); break;
+  case CHSM_BOOLEAN:
+    if (lua_type(e->L, -1) != LUA_TBOOLEAN)
+      wrong_type(e, "a boolean");
+    else if (lua_toboolean(e->L, -1))
+      put(e, "true", 4);
+    else
+      put(e, "false", 5);
+    break;
+  case CHSM_TIMESTAMP: encode_timestamp(e, member && member->has_format ? member->format : shape->format); break;
+  case CHSM_BLOB: encode_blob(e, shape); break;
+  case CHSM_LIST: encode_list(e, shape); break;
+  case CHSM_MAP: encode_map(e, shape); break;
+  case CHSM_STRUCTURE: encode_structure(e, shape); break;
+  case CHSM_DOCUMENT: encode_document(e); break;
+  }
+}
+
+
+/* Pushes the filed problems: a list of { path = , message = }. [-0, +1] */
+static void push_problems(lua_State *L, const chsm_buffer *problems) {
+  lua_newtable(L);
+  const char *at = problems->bytes;
+  const char *end = at + problems->length;
+  for (int i = 1; at < end; i++) {
+    size_t lengths[2];
+    memcpy(lengths, at, sizeof lengths);
+    at += sizeof lengths;
+    lua_createtable(L, 0, 2);
+    lua_pushlstring(L, at, lengths[0]);
+    lua_setfield(L, -2, "path");
+    at += lengths[0];
+    lua_pushlstring(L, at, lengths[1]);
+    lua_setfield(L, -2, "message");
+    at += lengths[1];
+    lua_rawseti(L, -2, i);
+  }
+}
+
+
+/* model:encode(shape, value, constraints) -> json | nil, problems.  problems: a list of { path = , message = }, in the order of
+   the walk, at most MOST_PROBLEMS of them. */
+int chsm_model_encode(lua_State *L) {
+  const chsm_model *model = luaL_checkudata(L, 1, CHSM_MODEL_TYPE);
+  const chsm_shape *shape = chsm_check_shape(L, model);
+  luaL_checkany(L, 3);
+  bool constraints = lua_toboolean(L, 4);
+  lua_settop(L, 3);
+  chsm_getuservalue(L, 1);
+  chsm_work *work = chsm_new_work(L);
+  encoder e = { .L = L, .model = model, .work = work, .keys = 4, .constraints = constraints, .status = CHSM_OK };
+  luaL_checkstack(L, CHSM_CODEC_SLOTS, "value");
+  lua_pushvalue(L, 3);
+  encode_value(&e, shape, NULL);
+  if (e.status == CHSM_TOO_LARGE) {
+    work->path.length = work->problems.length = 0;
+    e.status = CHSM_OK;
+    say(&e, "the request would be larger than 8 MiB");
+    problem(&e);
+  }
+  if (e.status != CHSM_OK) {
+    chsm_free_work(work);
+    return luaL_error(L, "not enough memory");
+  }
+  int results = 1;
+  if (e.problem_count) {
+    lua_pushnil(L);
+    push_problems(L, &work->problems);
+    results = 2;
+  } else {
+    lua_pushlstring(L, work->out.bytes, work->out.length);
+  }
+  chsm_free_work(work);
+  return results;
+}

@@ -1,0 +1,241 @@
+#include "json.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "number.h"
+
+static const uint64_t ONES = UINT64_C(0x0101010101010101);
+static const uint64_t HIGHS = UINT64_C(0x8080808080808080);
+
+
+static chsm_status fail(chsm_json_reader *reader, const char *problem) {
+  reader->problem = problem;
+  return CHSM_INVALID;
+}
+
+
+/* Whether any of 8 bytes is a quote, a backslash, a control character or not ASCII: what ends a plain run of a string.
+   The classic test for a zero byte, (x - 1) & ~x & 0x80, on what is left after xor with the byte that is looked for. */
+static bool has_special(uint64_t chunk) {
+  uint64_t quote = chunk ^ (ONES * '"');
+  uint64_t escape = chunk ^ (ONES * '\\');
+  return ((((quote - ONES) & ~quote) | ((escape - ONES) & ~escape) | (chunk - ONES * 0x20) | chunk) & HIGHS) != 0;
+}
+
+
+/* The first byte from `at` on that does not belong to a plain run, or `end`. */
+static const char *plain_run(const char *at, const char *end) {
+  while (end - at >= 8) {
+    uint64_t chunk;
+    memcpy(&chunk, at, sizeof chunk);
+    if (has_special(chunk)) break;
+    at += 8;
+  }
+  while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\')
+    at++;
+  return at;
+}
+
+
+/* The length of the well-formed UTF-8 sequence (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF) at `at`; 0: none. */
+static size_t sequence(const char *at, const char *end) {
+  const unsigned char *b = (const unsigned char *)at;
+  size_t left = (size_t)(end - at);
+  if (b[0] < 0x80) return 1;
+  if (b[0] < 0xC2) return 0;
+  if (b[0] < 0xE0) return left >= 2 && (b[1] & 0xC0) == 0x80 ? 2 : 0;
+  if (b[0] < 0xF0) {
+    if (left < 3 || (b[1] & 0xC0) != 0x80 || (b[2] & 0xC0) != 0x80) return 0;
+    return (b[0] == 0xE0 && b[1] < 0xA0) || (b[0] == 0xED && b[1] > 0x9F) ? 0 : 3;
+  }
+  if (b[0] > 0xF4 || left < 4 || (b[1] & 0xC0) != 0x80 || (b[2] & 0xC0) != 0x80 || (b[3] & 0xC0) != 0x80) return 0;
+  return (b[0] == 0xF0 && b[1] < 0x90) || (b[0] == 0xF4 && b[1] > 0x8F) ? 0 : 4;
+}
+
+
+/* How many bytes from the start are well-formed UTF-8: `length` when all are. *characters: how many code points they are. */
+size_t chsm_utf8_check(const char *bytes, size_t length, size_t *characters) {
+  const char *at = bytes;
+  const char *end = bytes + length;
+  *characters = 0;
+  while (at < end) {
+    size_t step = sequence(at, end);
+    if (!step) break;
+    at += step;
+    (*characters)++;
+  }
+  return (size_t)(at - bytes);
+}
+
+
+/* Skips white space; the next byte, or -1 at the end of the text. */
+int chsm_json_peek(chsm_json_reader *reader) {
+  const char *at = reader->at;
+  while (at < reader->end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
+    at++;
+  reader->at = at;
+  return at < reader->end ? (unsigned char)*at : -1;
+}
+
+
+/* Takes `c` if it comes next, white space aside. */
+bool chsm_json_take(chsm_json_reader *reader, char c) {
+  if (chsm_json_peek(reader) != (unsigned char)c) return false;
+  reader->at++;
+  return true;
+}
+
+
+/* Takes `word`, one of true, false and null, if it comes right here. */
+bool chsm_json_word(chsm_json_reader *reader, const char *word, size_t length) {
+  if ((size_t)(reader->end - reader->at) < length || memcmp(reader->at, word, length) != 0) return false;
+  reader->at += length;
+  return true;
+}
+
+
+/* Four hexadecimal digits at `at`, or -1. */
+static long hex4(const char *at, const char *end) {
+  if (end - at < 4) return -1;
+  long value = 0;
+  for (int i = 0; i < 4; i++) {
+    char c = at[i];
+    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    if (digit < 0) return -1;
+    value = value * 16 + digit;
+  }
+  return value;
+}
+
+
+static chsm_status append_code_point(chsm_buffer *out, unsigned long code) {
+  char bytes[4];
+  size_t length;
+  if (code < 0x80) {
+    bytes[0] = (char)code;
+    length = 1;
+  } else if (code < 0x800) {
+    bytes[0] = (char)(0xC0 | code >> 6);
+    length = 2;
+  } else if (code < 0x10000) {
+    bytes[0] = (char)(0xE0 | code >> 12);
+    length = 3;
+  } else {
+    bytes[0] = (char)(0xF0 | code >> 18);
+    length = 4;
+  }
+  for (size_t i = 1; i < length; i++)
+    bytes[i] = (char)(0x80 | (code >> (6 * (length - 1 - i)) & 0x3F));
+  return chsm_buffer_append(out, bytes, length);
+}
+
+
+/* What follows a backslash, appended to `out`. */
+static chsm_status read_escape(chsm_json_reader *reader, chsm_buffer *out) {
+  static const char PLAIN[] = "\"\\/bfnrt";
+  static const char MEANT[] = "\"\\/\b\f\n\r\t";
+  if (reader->at == reader->end) return fail(reader, "the text ends inside a string");
+  char c = *reader->at++;
+  const char *known = memchr(PLAIN, c, sizeof PLAIN - 1);
+  if (known) return chsm_buffer_append(out, &MEANT[known - PLAIN], 1);
+  if (c != 'u') return fail(reader, "an unknown escape in a string");
+  long unit = hex4(reader->at, reader->end);
+  if (unit < 0) return fail(reader, "\\u without four hexadecimal digits");
+  reader->at += 4;
+  unsigned long code = (unsigned long)unit;
+  if (code >= 0xD800 && code <= 0xDFFF) {
+    long low = -1;
+    if (code < 0xDC00 && reader->end - reader->at >= 6 && reader->at[0] == '\\' && reader->at[1] == 'u')
+      low = hex4(reader->at + 2, reader->end);
+    if (low < 0xDC00 || low > 0xDFFF) return fail(reader, "half of a surrogate pair");
+    reader->at += 6;
+    code = 0x10000 + ((code - 0xD800) << 10) + ((unsigned long)low - 0xDC00);
+  }
+  return append_code_point(out, code);
+}
+
+
+/* Reads the string whose quote is at `reader->at`. Without escapes the token points into the text; with them, into `scratch`, where
+   it stands until the next call. */
+chsm_status chsm_json_string(chsm_json_reader *reader, chsm_buffer *scratch, chsm_json_token *token) {
+  const char *start = ++reader->at;
+  bool copied = false;
+  for (;;) {
+    reader->at = plain_run(reader->at, reader->end);
+    if (reader->at == reader->end) return fail(reader, "the text ends inside a string");
+    if (*reader->at == '"') break;
+    if ((unsigned char)*reader->at < 0x20) return fail(reader, "a control character in a string");
+    if (*reader->at != '\\') {
+      size_t step = sequence(reader->at, reader->end);
+      if (!step) return fail(reader, "a string that is not UTF-8");
+      reader->at += step;
+      continue;
+    }
+    if (!copied) {
+      chsm_buffer_clear(scratch);
+      copied = true;
+    }
+    chsm_status status = chsm_buffer_append(scratch, start, (size_t)(reader->at - start));
+    reader->at++;
+    if (status == CHSM_OK) status = read_escape(reader, scratch);
+    if (status != CHSM_OK) return status;
+    start = reader->at;
+  }
+  if (copied) {
+    chsm_status status = chsm_buffer_append(scratch, start, (size_t)(reader->at - start));
+    if (status != CHSM_OK) return status;
+    token->bytes = scratch->bytes;
+    token->length = scratch->length;
+  } else {
+    token->bytes = start;
+    token->length = (size_t)(reader->at - start);
+  }
+  reader->at++;
+  return CHSM_OK;
+}
+
+
+/* Reads the number at `reader->at`; the token points into the text. */
+chsm_status chsm_json_number(chsm_json_reader *reader, chsm_json_token *token) {
+  token->bytes = reader->at;
+  token->length = chsm_number_scan(reader->at, (size_t)(reader->end - reader->at), &token->integral);
+  if (!token->length) return fail(reader, "not a JSON value");
+  reader->at += token->length;
+  return CHSM_OK;
+}
+
+
+/* Appends `bytes` as a JSON string: raw UTF-8, only what must be escaped is. CHSM_INVALID: not UTF-8. */
+chsm_status chsm_json_write_string(chsm_buffer *out, const char *bytes, size_t length) {
+  static const char HEX[] = "0123456789abcdef";
+  const char *end = bytes + length;
+  size_t undo = out->length;
+  chsm_status status = chsm_buffer_append(out, "\"", 1);
+  while (status == CHSM_OK && bytes < end) {
+    const char *stop = plain_run(bytes, end);
+    size_t step;
+    while (stop < end && (unsigned char)*stop >= 0x80 && (step = sequence(stop, end)) != 0)
+      stop = plain_run(stop + step, end);
+    status = chsm_buffer_append(out, bytes, (size_t)(stop - bytes));
+    if (status != CHSM_OK || stop == end) break;
+    unsigned char c = (unsigned char)*stop;
+    char escape[6] = { '\\', 'u', '0', '0', HEX[c >> 4 & 0xF], HEX[c & 0xF] };
+    size_t escaped = 2;
+    switch (c) {
+    case '"':
+    case '\\': escape[1] = (char)c; break;
+    case '\b': escape[1] = 'b'; break;
+    case '\f': escape[1] = 'f'; break;
+    case '\n': escape[1] = 'n'; break;
+    case '\r': escape[1] = 'r'; break;
+    case '\t': escape[1] = 't'; break;
+    default: escaped = 6;
+    }
+    status = c < 0x80 ? chsm_buffer_append(out, escape, escaped) : CHSM_INVALID;
+    bytes = stop + 1;
+  }
+  if (status == CHSM_OK) status = chsm_buffer_append(out, "\"", 1);
+  if (status != CHSM_OK) out->length = undo;
+  return status;
+}
