@@ -71,6 +71,7 @@ static const luaL_Reg functions[] = {
 /* require "cloudhsmv2.core" -> the module table. No I/O, no globals. */
 CHSM_EXPORT int luaopen_cloudhsmv2_core(lua_State *L);
 CHSM_EXPORT int luaopen_cloudhsmv2_core(lua_State *L) {
+  chsm_checkversion(L);
   lua_newtable(L);
   chsm_setfuncs(L, functions);
   chsm_open_codec(L);
