@@ -111,7 +111,11 @@ end
 -- @tparam table shapes by name, in AWS's vocabulary
 -- @treturn table a model with the methods `encode` and `decode`
 -- @raise for shapes that make no sense: a dangling reference, an unknown type
--- @usage local model = codec.compile { Echo = { type = "structure", members = { Text = { shape = "String" } } }, String = { type = "string" } }
+-- @usage
+-- local model = codec.compile {
+--   Echo = { type = "structure", members = { Text = { shape = "String" } } },
+--   String = { type = "string" },
+-- }
 function codec.compile(shapes)
   return setmetatable({ compiled = core.codec.compile(shapes) }, metatable)
 end
