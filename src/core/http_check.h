@@ -1,0 +1,18 @@
+/* What may be put on the wire, and what may be trusted: checks of values that callers hand in. */
+#ifndef CHSM_HTTP_CHECK_H
+#define CHSM_HTTP_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#pragma GCC visibility push(hidden)
+
+char chsm_http_lower(char byte);
+bool chsm_http_is_token(const char *bytes, size_t length);
+bool chsm_http_is_value(const char *bytes, size_t length);
+bool chsm_http_is_printable(const char *bytes, size_t length);
+const char *chsm_http_ca_problem(const char *path);
+
+#pragma GCC visibility pop
+
+#endif
