@@ -1,0 +1,251 @@
+--- Who sent a request: its signature is computed again from what arrived.
+--
+-- | behaviour | how sure |
+-- | --- | --- |
+-- | Signature Version 4 and what must be signed | documented |
+-- | the scope's service is `cloudhsm` | the API's model |
+-- | codes of refusals | documented for AWS's JSON services |
+-- | 5 minutes of tolerance for the clock | documented; some services allow 15 |
+-- | the two texts about the clock | measured by others |
+-- | a session token with a key that has none, or the other way round, is UnrecognizedClientException | assumed |
+-- | the wording of the other messages | assumed |
+--
+-- The message of a mismatch shows the canonical request, as AWS's does, so that a client's author sees the difference;
+-- a session token in it is blotted out.
+-- @module cloudhsmv2.emulator.authenticate
+
+local lower = require("cloudhsmv2.text").lower
+local date = require "cloudhsmv2.emulator.date"
+local fault = require "cloudhsmv2.emulator.fault"
+local sigv4 = require "cloudhsmv2.sigv4"
+
+local SERVICE = "cloudhsm"
+local ALGORITHM = "AWS4-HMAC-SHA256"
+local EMPTY = ""
+
+local function header(request, name)
+  local value = request.by_name[name]
+  return value and value:match "^%s*(.-)%s*$"
+end
+
+-- The parameters of an Authorization header, or a failure.
+local function parse_authorization(value)
+  local scheme, rest = value:match "^(%S+)%s*(.*)$"
+  if scheme ~= ALGORITHM then
+    return fault.incomplete_signature("The Authorization header must start with %s.", ALGORITHM)
+  end
+  local parameters = {}
+  for part in rest:gmatch "[^,]+" do
+    local name, content = part:match "^%s*([A-Za-z]+)=([^ \t]+)%s*$"
+    if not name or parameters[name] then
+      return fault.incomplete_signature "The Authorization header is not a list of Name=value parts, each once."
+    end
+    parameters[name] = content
+  end
+  for _, name in ipairs { "Credential", "SignedHeaders", "Signature" } do
+    if not parameters[name] then
+      return fault.incomplete_signature("The Authorization header has no %s parameter.", name)
+    end
+  end
+  local key_id, day, region, service, terminator =
+    parameters.Credential:match "^([^/]+)/([^/]+)/([^/]+)/([^/]+)/([^/]+)$"
+  if not key_id then
+    return fault.incomplete_signature "The Credential must have five parts: id, date, region, service, aws4_request."
+  end
+  return {
+    key_id = key_id,
+    day = day,
+    region = region,
+    service = service,
+    terminator = terminator,
+    signed_headers = parameters.SignedHeaders,
+    signature = parameters.Signature,
+  }
+end
+
+local function check_scope(claim, sent_at, settings)
+  if claim.terminator ~= "aws4_request" then
+    return fault.invalid_signature "Credential should be scoped with a valid terminator: 'aws4_request'."
+  elseif claim.service ~= SERVICE then
+    return fault.invalid_signature("Credential should be scoped to correct service: '%s'.", SERVICE)
+  elseif not settings.regions[claim.region] then
+    return fault.invalid_signature("Credential should be scoped to a valid region, not '%s'.", claim.region)
+  elseif claim.day ~= sent_at:sub(1, 8) then
+    return fault.invalid_signature("The date in the credential scope, '%s', is not that of X-Amz-Date.", claim.day)
+  end
+  return true
+end
+
+local function check_clock(sent_at, received, skew)
+  local sent = date.parse_basic(sent_at)
+  local minutes = ("%g"):format(skew / 60):gsub(",", ".")
+  if sent < received - skew then
+    local earliest = date.basic(received - skew)
+    local text = "Signature expired: %s is now earlier than %s (%s - %s min.)"
+    return fault.invalid_signature(text, sent_at, earliest, date.basic(received), minutes)
+  elseif sent > received + skew then
+    local latest = date.basic(received + skew)
+    local text = "Signature not yet current: %s is still later than %s (%s + %s min.)"
+    return fault.invalid_signature(text, sent_at, latest, date.basic(received), minutes)
+  end
+  return true
+end
+
+-- The names that were signed, as a set, once it is sure that everything is signed that must be.
+local function check_signed_headers(request, list)
+  local signed = {}
+  for name in list:gmatch "[^;]+" do
+    if not request.by_name[name] then
+      return fault.invalid_signature("The signed header '%s' is not in the request.", name)
+    end
+    signed[name] = true
+  end
+  local must = { "host", "x-amz-date" }
+  for name in pairs(request.by_name) do
+    if name == "content-type" or name:find "^x%-amz%-" then
+      must[#must + 1] = name
+    end
+  end
+  table.sort(must)
+  for _, name in ipairs(must) do
+    if not signed[name] then
+      return fault.invalid_signature("'%s' must be a 'SignedHeader' in the AWS Authorization.", name)
+    end
+  end
+  return signed
+end
+
+local function check_token(key, token, received)
+  if (token or EMPTY) ~= (key.session_token or EMPTY) then
+    return fault.unrecognized_client "The security token included in the request is invalid."
+  elseif key.expires and received >= key.expires then
+    return fault.expired_token "The security token included in the request is expired."
+  end
+  return true
+end
+
+-- What the signature should be, without one header if asked for, or a failure when such a request cannot be signed.
+local function sign_again(request, claim, key, sent_at, signed, without)
+  local headers = {}
+  for _, pair in ipairs(request.headers) do
+    local name = lower(pair[1])
+    if signed[name] and name ~= without then
+      headers[#headers + 1] = pair
+    end
+  end
+  local signed_again, err = sigv4.sign {
+    method = request.method,
+    path = request.path,
+    query = request.query,
+    headers = headers,
+    body = request.body,
+    region = claim.region,
+    service = claim.service,
+    time = date.parse_basic(sent_at),
+    credentials = key,
+    normalize = true,
+    all_headers = true,
+  }
+  if not signed_again then
+    return fault.incomplete_signature("%s", err.message)
+  end
+  return signed_again
+end
+
+local function mismatch(expected, token)
+  local canonical = expected.canonical_request
+  if token then
+    local at, past = canonical:find(token, 1, true)
+    if at then
+      canonical = canonical:sub(1, at - 1) .. "<session token>" .. canonical:sub(past + 1)
+    end
+  end
+  return fault.invalid_signature(
+    "The request signature we calculated does not match the signature you provided. "
+      .. "Check the secret access key and how the request was signed.\n\n"
+      .. "The canonical request should have been\n'%s'\n\nThe string to sign should have been\n'%s'\n",
+    canonical,
+    expected.string_to_sign
+  )
+end
+
+local function check_signature(request, claim, key, sent_at, signed)
+  local declared_hash = header(request, "x-amz-content-sha256")
+  if declared_hash then -- it is taken for the body's hash when signing, so the body must agree with it
+    local plain, failure = sign_again(request, claim, key, sent_at, signed, "x-amz-content-sha256")
+    if not plain then
+      return nil, failure
+    elseif plain.canonical_request:match "[^\n]*$" ~= declared_hash then
+      return fault.invalid_signature "The body does not have the hash that X-Amz-Content-SHA256 declares."
+    end
+  end
+  local expected, failure = sign_again(request, claim, key, sent_at, signed)
+  if not expected then
+    return nil, failure
+  elseif expected.signature ~= claim.signature then
+    return mismatch(expected, header(request, "x-amz-security-token"))
+  end
+  return true
+end
+
+-- Without verification, whatever can be read of a signature still chooses the account and region.
+local function trust(request, settings)
+  local claim = parse_authorization(header(request, "authorization") or EMPTY)
+  local key = claim and settings.credentials[claim.key_id]
+  local region = claim and settings.regions[claim.region] and claim.region or settings.default_region
+  return { account = key and key.account or settings.default_account, region = region, deny = key and key.deny }
+end
+
+local function verify(request, settings)
+  local authorization = header(request, "authorization")
+  if not authorization then
+    return fault.missing_authentication "Missing Authentication Token"
+  end
+  local claim, failure = parse_authorization(authorization)
+  if not claim then
+    return nil, failure
+  end
+  local sent_at = header(request, "x-amz-date")
+  if not sent_at or not date.parse_basic(sent_at) then
+    return fault.incomplete_signature "The X-Amz-Date header must be a date like 20150830T123600Z."
+  end
+  local key = settings.credentials[claim.key_id]
+  if not key then
+    return fault.unrecognized_client "The security token included in the request is invalid."
+  end
+
+  local fine, signed
+  fine, failure = check_scope(claim, sent_at, settings)
+  if fine then
+    fine, failure = check_clock(sent_at, request.received_at, settings.max_skew)
+  end
+  if fine then
+    signed, failure = check_signed_headers(request, claim.signed_headers)
+    fine = signed
+  end
+  if fine then
+    fine, failure = check_token(key, header(request, "x-amz-security-token"), request.received_at)
+  end
+  if fine then
+    fine, failure = check_signature(request, claim, key, sent_at, signed)
+  end
+  if not fine then
+    return nil, failure
+  end
+  return { account = key.account, region = claim.region, key_id = claim.key_id, deny = key.deny }
+end
+
+--- Finds out who sent a request and for which region.
+-- @tparam table request `method`, `path`, `query`, `headers`, `by_name`, `body`, `received_at` (seconds since 1970)
+-- @tparam table settings
+-- @treturn[1] table `account`, `region`, `key_id` and `deny`
+-- @treturn[2] nil
+-- @treturn[2] table a failure
+local function authenticate(request, settings)
+  if settings.verify_signatures then
+    return verify(request, settings)
+  end
+  return trust(request, settings)
+end
+
+return authenticate

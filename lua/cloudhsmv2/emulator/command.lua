@@ -1,0 +1,180 @@
+--- The command `cloudhsmv2-emulator`.
+-- @module cloudhsmv2.emulator.command
+
+local command = {}
+
+local NAME = "cloudhsmv2-emulator"
+local OK, FAILED, MISUSED = 0, 1, 2 -- exit codes
+
+local function complain(text)
+  io.stderr:write(NAME, ": ", text, "\n")
+end
+
+local function whole_number(least, most)
+  return function(text)
+    local number = text:find "^%d+$" and tonumber(text)
+    if number and number >= least and number <= most then
+      return number
+    end
+    return nil, ("expected a whole number from %d to %d, got '%s'"):format(least, most, text)
+  end
+end
+
+local function seconds(text)
+  local number = text:find "^%d+%.?%d*$" and tonumber(text)
+  if number then
+    return number
+  end
+  return nil, ("expected seconds, got '%s'"):format(text)
+end
+
+local function parser_of(argparse)
+  local parser = argparse(NAME, "A local AWS CloudHSM V2: all operations, signatures verified, state in memory.")
+  parser:add_help(false)
+  parser:flag("-h --help", "Show this text and exit.")
+  parser:flag("--version", "Show the version and exit.")
+  parser:option("--host", "The address to listen on."):default "127.0.0.1"
+  parser:option("--port", "The port to listen on; 0 for any free one."):default("8080"):convert(whole_number(0, 65535))
+  parser:option("--clock", "real, frozen, or scaled:N to run N times as fast."):default("real"):argname "<clock>"
+  parser:option("--access-key-id", "A key to accept, instead of the example keys."):argname "<id>"
+  parser:option("--secret-access-key", "Its secret."):argname "<secret>"
+  parser:option("--session-token", "Its session token, if it has one."):argname "<token>"
+  parser:option("--account", "Its account, 12 digits."):default "111122223333"
+  parser:option("--max-skew", "Seconds that a request's date may be off."):default("300"):convert(seconds)
+  parser:option("--seed", "Choose other ids than usual."):default("1"):convert(whole_number(0, 2147483647))
+  parser:flag("--no-verify-signatures", "Accept any signature.")
+  parser:flag("--no-auto-activate", "Leave initialized clusters waiting for a client that activates them.")
+  parser:flag("--allow-hsm1", "Let clusters of hsm1.medium be created, and migrated.")
+  parser:option("--announce-port-file", "Write the port to this file once it listens."):argname "<file>"
+  parser:option("--lifetime", "Stop after this many seconds."):argname("<seconds>"):convert(seconds)
+  parser:flag("--until-stdin-closes", "Stop when standard input ends.")
+  return parser
+end
+
+local function emulator_options(arguments)
+  local options = {
+    clock = arguments.clock,
+    max_skew = arguments.max_skew,
+    seed = arguments.seed,
+    verify_signatures = not arguments.no_verify_signatures,
+    auto_activate = not arguments.no_auto_activate,
+    allow_hsm1 = arguments.allow_hsm1 or false,
+  }
+  if arguments.access_key_id then
+    options.credentials = {
+      {
+        access_key_id = arguments.access_key_id,
+        secret_access_key = arguments.secret_access_key,
+        session_token = arguments.session_token,
+        account = arguments.account,
+      },
+    }
+  end
+  return options
+end
+
+-- The whole file or none of it: who waits for it may read it the moment it is there.
+local function announce(path, port)
+  local temporary = path .. ".new"
+  local file, err = io.open(temporary, "w")
+  if not file then
+    return nil, err
+  end
+  file:write(("%d\n"):format(port))
+  file:close()
+  return os.rename(temporary, path)
+end
+
+local function stop_with_stdin(server)
+  local stdin = {}
+  function stdin.getfd()
+    return 0
+  end
+  function stdin.dirty()
+    return false
+  end
+  server:watch(stdin, function()
+    if not io.stdin:read(1) then
+      server:stop()
+    end
+  end)
+end
+
+local function friendly(err, arguments)
+  if err.code == "CannotListen" and err.message:find("in use", 1, true) then
+    return ("port %d of %s is in use; choose another with --port, or --port 0 for any free one"):format(
+      arguments.port,
+      arguments.host
+    )
+  end
+  return err.message
+end
+
+local function serve(arguments)
+  local emulator, err = require("cloudhsmv2.emulator").new(emulator_options(arguments))
+  if not emulator then
+    complain(err.message)
+    return MISUSED
+  end
+  local server
+  server, err = require("cloudhsmv2.emulator.server").new(emulator, {
+    host = arguments.host,
+    port = arguments.port,
+    on_error = function(problem)
+      complain("error in the emulator: " .. tostring(problem))
+    end,
+  })
+  if not server then
+    complain(friendly(err, arguments))
+    return FAILED
+  end
+  if arguments.announce_port_file then
+    local written
+    written, err = announce(arguments.announce_port_file, server.port)
+    if not written then
+      complain("cannot announce the port: " .. tostring(err))
+      server:close()
+      return FAILED
+    end
+  end
+  if arguments.until_stdin_closes then
+    stop_with_stdin(server)
+  end
+  io.stdout:write("listening on ", server.url, "\n")
+  io.stdout:flush()
+  server:run(arguments.lifetime)
+  return OK
+end
+
+--- Runs the command.
+-- @tparam table argv its arguments, as in `arg`
+-- @treturn integer exit code: 0 when it served, 1 when it could not, 2 for wrong arguments
+-- @usage os.exit(require("cloudhsmv2.emulator.command").run(arg))
+function command.run(argv)
+  local found, argparse = pcall(require, "argparse")
+  if not found then
+    complain "needs argparse: apt-get install lua-argparse, or luarocks install argparse"
+    return FAILED
+  end
+  local parser = parser_of(argparse)
+  local fine, arguments = parser:pparse(argv)
+  if not fine then
+    complain(arguments:gsub("\n", " ") .. "; see --help")
+    return MISUSED
+  elseif arguments.help then
+    io.stdout:write(parser:get_help(), "\n")
+    return OK
+  elseif arguments.version then
+    io.stdout:write(NAME, " ", require("cloudhsmv2").version, "\n")
+    return OK
+  elseif (arguments.access_key_id == nil) ~= (arguments.secret_access_key == nil) then
+    complain "--access-key-id and --secret-access-key go together"
+    return MISUSED
+  elseif arguments.session_token and not arguments.access_key_id then
+    complain "--session-token needs --access-key-id"
+    return MISUSED
+  end
+  return serve(arguments)
+end
+
+return command

@@ -1,0 +1,43 @@
+--- The `Filters` of the two describe operations: entries all have to match, of the values of one entry any.
+-- What an unknown name does on the service is unproven; the setting `unknown_filters` decides it here.
+-- @module cloudhsmv2.emulator.filtering
+
+local fault = require "cloudhsmv2.emulator.fault"
+
+local filtering = {}
+
+local function set_of(values)
+  local set = {}
+  for _, value in ipairs(values) do
+    set[value] = true
+  end
+  return set
+end
+
+--- One predicate for all filters of a request.
+-- @tparam table settings
+-- @tparam table known predicates `function(record, wanted)` by filter name; `wanted` is a set
+-- @tparam ?table filters of the request
+-- @treturn[1] function whether a record matches
+-- @treturn[2] nil
+-- @treturn[2] table a failure
+function filtering.compile(settings, known, filters)
+  local active = {}
+  for name, values in pairs(filters or {}) do
+    if known[name] then
+      active[#active + 1] = { predicate = known[name], wanted = set_of(values) }
+    elseif settings.unknown_filters == "refuse" then
+      return fault.invalid("The filter %s is not known.", name)
+    end
+  end
+  return function(record)
+    for _, filter in ipairs(active) do
+      if not filter.predicate(record, filter.wanted) then
+        return false
+      end
+    end
+    return true
+  end
+end
+
+return filtering

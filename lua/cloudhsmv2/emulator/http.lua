@@ -1,0 +1,248 @@
+--- HTTP/1.1 as bytes, seen from a server (RFC 9112). Knows nothing of sockets: it asks for more bytes when it needs them.
+-- @module cloudhsmv2.emulator.http
+
+local lower = require("cloudhsmv2.text").lower
+
+local http = {}
+local methods = {}
+local metatable = { __name = "cloudhsmv2.emulator.http", __index = methods }
+
+local TOKEN = "[A-Za-z0-9!#$%%&'*+.^_`|~-]+"
+local MAX_CHUNK_LINE = 256 -- bytes: a size in hexadecimal and perhaps extensions
+
+local REASONS = {
+  [200] = "OK",
+  [400] = "Bad Request",
+  [404] = "Not Found",
+  [405] = "Method Not Allowed",
+  [408] = "Request Timeout",
+  [413] = "Content Too Large",
+  [417] = "Expectation Failed",
+  [431] = "Request Header Fields Too Large",
+  [500] = "Internal Server Error",
+  [501] = "Not Implemented",
+  [505] = "HTTP Version Not Supported",
+}
+
+-- Bytes up to and including `ending`, without it; or nil when there are none or too many.
+local function read_until(self, ending, limit)
+  local from = 1
+  while true do
+    local first, last = self.buffer:find(ending, from, true)
+    if first then
+      local text = self.buffer:sub(1, first - 1)
+      self.buffer = self.buffer:sub(last + 1)
+      return text
+    elseif #self.buffer > limit then
+      return nil, "limit"
+    end
+    from = math.max(1, #self.buffer - #ending + 2)
+    local bytes = self.more()
+    if not bytes then
+      return nil, "end"
+    end
+    self.buffer = self.buffer .. bytes
+  end
+end
+
+-- Exactly `length` bytes, or nil at the end.
+local function read_exactly(self, length)
+  local parts, have = { self.buffer }, #self.buffer
+  while have < length do
+    local bytes = self.more()
+    if not bytes then
+      return nil
+    end
+    parts[#parts + 1] = bytes
+    have = have + #bytes
+  end
+  local all = table.concat(parts)
+  self.buffer = all:sub(length + 1)
+  return all:sub(1, length)
+end
+
+local function read_chunks(self, limit)
+  local parts, total = {}, 0
+  while true do
+    local line = read_until(self, "\r\n", MAX_CHUNK_LINE)
+    local digits = line and line:match "^([0-9A-Fa-f]+)[ \t]*$" or line and line:match "^([0-9A-Fa-f]+)[ \t]*;"
+    if not digits or #digits > 8 then
+      return nil, 400, "malformed chunk"
+    end
+    local size = tonumber(digits, 16)
+    total = total + size
+    if total > limit then
+      return nil, 413, "body too large"
+    elseif size == 0 then
+      break
+    end
+    local bytes = read_exactly(self, size + 2)
+    if not bytes or bytes:sub(-2) ~= "\r\n" then
+      return nil, 400, "malformed chunk"
+    end
+    parts[#parts + 1] = bytes:sub(1, -3)
+  end
+  local trailers = 0
+  repeat -- trailer fields are read over
+    local line = read_until(self, "\r\n", self.limits.max_header)
+    trailers = trailers + #(line or "")
+    if not line or trailers > self.limits.max_header then
+      return nil, 400, "malformed trailer"
+    end
+  until line == ""
+  return table.concat(parts)
+end
+
+local function parse_head(head)
+  local line, rest = head:match "^([^\r\n]*)(.*)$"
+  local method, target, minor = line:match("^(" .. TOKEN .. ") ([^ ]+) HTTP/1%.([0-9])$")
+  if not method then
+    if line:find "HTTP/[02-9]" then
+      return nil, 505, "only HTTP/1.1 is spoken here"
+    end
+    return nil, 400, "malformed request line"
+  end
+  target = target:gsub("^[Hh][Tt][Tt][Pp][Ss]?://[^/?]*", "") -- the form that is sent to proxies
+  if target:sub(1, 1) ~= "/" and target ~= "*" then
+    target = "/" .. target
+  end
+
+  local headers, by_name = {}, {}
+  for field in rest:gmatch "\r\n([^\r\n]*)" do
+    local name, value = field:match("^(" .. TOKEN .. "):[ \t]*(.-)[ \t]*$")
+    if not name or value:find "[%z\1-\8\10-\31\127]" then
+      return nil, 400, "malformed header"
+    end
+    headers[#headers + 1] = { name, value }
+    name = lower(name)
+    by_name[name] = by_name[name] and by_name[name] .. ", " .. value or value
+  end
+  if rest:gsub("\r\n", ""):find "[\r\n]" then
+    return nil, 400, "malformed header"
+  end
+  return { method = method, target = target, minor = tonumber(minor), headers = headers, by_name = by_name }
+end
+
+-- How the body is framed: "chunked", a length, or nil and what is wrong.
+local function framing(head)
+  local coding, length = head.by_name["transfer-encoding"], head.by_name["content-length"]
+  if coding and length then
+    return nil, 400, "both Transfer-Encoding and Content-Length" -- the way requests are smuggled
+  elseif coding then
+    if lower(coding) ~= "chunked" then
+      return nil, 501, "unknown transfer coding"
+    end
+    return "chunked"
+  elseif not length then
+    return 0
+  elseif not length:find "^[0-9]+$" then
+    return nil, 400, "malformed Content-Length"
+  end
+  return tonumber(length)
+end
+
+local function keeps_alive(head)
+  local connection = lower(head.by_name.connection or "")
+  if connection:find("close", 1, true) then
+    return false
+  end
+  return head.minor >= 1 or connection:find("keep-alive", 1, true) ~= nil
+end
+
+--- Reads the next request.
+-- @tparam function proceed called once the client may send the body it announced with `Expect: 100-continue`
+-- @treturn[1] table `method`, `target`, `headers`, `body`, `keep_alive`
+-- @treturn[2] nil
+-- @treturn[2] ?integer the status to answer with, or nil when the connection just ended
+-- @treturn[2] ?string what was wrong
+function methods:read_request(proceed)
+  self.reading = false
+  while true do
+    self.buffer = self.buffer:gsub("^[\r\n]+", "") -- empty lines before a request are ignored (RFC 9112, 2.2)
+    if self.buffer ~= "" then
+      break
+    end
+    local bytes = self.more()
+    if not bytes then
+      return nil
+    end
+    self.buffer = bytes
+  end
+
+  self.reading = true
+  local text, why = read_until(self, "\r\n\r\n", self.limits.max_header)
+  if not text then
+    if why == "limit" then
+      return nil, 431, "header too large"
+    end
+    return nil
+  end
+  local head, status, reason = parse_head(text)
+  if not head then
+    return nil, status, reason
+  end
+  if head.minor >= 1 and not head.by_name.host then
+    return nil, 400, "no Host header"
+  end
+  local kind
+  kind, status, reason = framing(head)
+  if not kind then
+    return nil, status, reason
+  elseif kind ~= "chunked" and kind > self.limits.max_body then
+    return nil, 413, "body too large"
+  end
+  local expectation = head.by_name.expect
+  if expectation then
+    if lower(expectation) ~= "100-continue" then
+      return nil, 417, "unknown expectation"
+    end
+    if head.minor >= 1 then
+      proceed()
+    end
+  end
+
+  if kind == "chunked" then
+    head.body, status, reason = read_chunks(self, self.limits.max_body)
+  else
+    head.body = read_exactly(self, kind)
+  end
+  if not head.body then
+    return nil, status, reason
+  end
+  self.reading = false
+  head.keep_alive = keeps_alive(head)
+  return head
+end
+
+--- The bytes of an answer.
+-- @tparam table answer `status`, `headers`, `body`; `content-length` is added where it is missing
+-- @tparam boolean keep_alive
+-- @tparam[opt] boolean head_only for HEAD: everything but the body
+-- @treturn string
+function http.response(answer, keep_alive, head_only)
+  local lines = { ("HTTP/1.1 %d %s"):format(answer.status, REASONS[answer.status] or "Unknown") }
+  local has_length = false
+  for _, pair in ipairs(answer.headers) do
+    lines[#lines + 1] = pair[1] .. ": " .. pair[2]
+    has_length = has_length or lower(pair[1]) == "content-length"
+  end
+  if not has_length then
+    lines[#lines + 1] = "content-length: " .. #answer.body
+  end
+  lines[#lines + 1] = "connection: " .. (keep_alive and "keep-alive" or "close")
+  lines[#lines + 1] = "\r\n"
+  return table.concat(lines, "\r\n") .. (head_only and "" or answer.body)
+end
+
+--- The bytes that let a client go on with its body.
+http.CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n"
+
+--- A reader of requests.
+-- @tparam function more returns the next bytes, or nil at the end; may yield
+-- @tparam table limits `max_header` and `max_body` in bytes
+-- @treturn table whose `reading` tells whether a request has begun to arrive
+function http.reader(more, limits)
+  return setmetatable({ more = more, limits = limits, buffer = "", reading = false }, metatable)
+end
+
+return http

@@ -1,0 +1,83 @@
+--- The emulator inside nginx or OpenResty.
+--
+-- State lives in the worker, so run one: `worker_processes 1;`. It is gone when the worker is reloaded.
+--
+-- @module cloudhsmv2.emulator.nginx
+-- @usage
+-- -- worker_processes 1;
+-- -- server {
+-- --   listen 127.0.0.1:8080;
+-- --   location / {
+-- --     client_body_buffer_size 1m;
+-- --     content_by_lua_block { require("cloudhsmv2.emulator.nginx").serve { clock = "scaled:60" } }
+-- --   }
+-- -- }
+
+local emulator = require "cloudhsmv2.emulator"
+
+local nginx = {}
+
+local current -- this worker's emulator, made at its first request
+
+--- This worker's emulator: a way to its controls from another location.
+-- @tparam[opt] table options as of `cloudhsmv2.emulator.new`, for the first call; the clock is `"real"` by default
+-- @treturn table
+function nginx.emulator(options)
+  if not current then
+    local chosen = { clock = "real" }
+    for name, value in pairs(options or {}) do
+      chosen[name] = value
+    end
+    current = assert(emulator.new(chosen))
+  end
+  return current
+end
+
+local function request_body(ngx)
+  ngx.req.read_body()
+  local body = ngx.req.get_body_data()
+  if body then
+    return body
+  end
+  local path = ngx.req.get_body_file() -- nginx writes a body to a file when it does not fit its buffer
+  if not path then
+    return ""
+  end
+  local file = assert(io.open(path, "rb"))
+  body = file:read "*a"
+  file:close()
+  return body
+end
+
+local function request_headers(ngx)
+  local out = {}
+  for name, value in pairs(ngx.req.get_headers(0)) do
+    for _, one in ipairs(type(value) == "table" and value or { value }) do
+      out[#out + 1] = { name, one }
+    end
+  end
+  return out
+end
+
+--- Answers the request at hand. For `content_by_lua`.
+-- @tparam[opt] table options for the first request of a worker, as of `nginx.emulator`
+function nginx.serve(options)
+  local ngx = _G.ngx
+  ngx.update_time()
+  local answer = nginx.emulator(options):handle {
+    method = ngx.req.get_method(),
+    target = ngx.var.request_uri,
+    headers = request_headers(ngx),
+    body = request_body(ngx),
+    received_at = ngx.now(),
+  }
+  ngx.status = answer.status
+  for _, pair in ipairs(answer.headers) do
+    if pair[1] ~= "date" then -- nginx writes its own
+      ngx.header[pair[1]] = pair[2]
+    end
+  end
+  ngx.print(answer.body)
+end
+
+return nginx

@@ -1,0 +1,95 @@
+--- Chance that is the same on every VM for the same seed, and the ids made of it.
+-- `math.random` differs between VMs and belongs to the program that embeds us. Nothing here is a secret: this is a
+-- test server.
+-- @module cloudhsmv2.emulator.random
+
+local floor = math.floor
+
+local BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+local HEX = "0123456789abcdef"
+local ID_LENGTH = 11 -- characters of base32 in every recorded id
+
+local random = {}
+local methods = {}
+local metatable = { __name = "cloudhsmv2.emulator.random", __index = methods }
+
+-- L'Ecuyer's combination of two multiplicative generators (1988). All products stay below 2^47, so doubles and 64-bit
+-- integers give the same numbers.
+local function combined(seed)
+  local first = seed % 2147483562 + 1
+  local second = (seed * 7 + 12345) % 2147483398 + 1
+  local function draw()
+    first = first * 40014 % 2147483563
+    second = second * 40692 % 2147483399
+    local difference = (first - second) % 2147483562
+    return difference / 2147483562
+  end
+  for _ = 1, 8 do -- small seeds start alike
+    draw()
+  end
+  return draw
+end
+
+local function characters(self, alphabet, count)
+  local out = {}
+  for i = 1, count do
+    local at = floor(self.draw() * #alphabet) + 1
+    out[i] = alphabet:sub(at, at)
+  end
+  return table.concat(out)
+end
+
+--- An id in the service's manner: `cluster-72zn6eby7x2`.
+-- @tparam string prefix
+-- @treturn string
+function methods:id(prefix)
+  return prefix .. "-" .. characters(self, BASE32, ID_LENGTH)
+end
+
+--- Hexadecimal digits in lower case.
+-- @tparam integer count
+-- @treturn string
+function methods:hex(count)
+  return characters(self, HEX, count)
+end
+
+--- An id in EC2's long form: `eni-0f7dd690d0f5393da`.
+-- @tparam string prefix
+-- @treturn string
+function methods:ec2_id(prefix)
+  return prefix .. "-0" .. characters(self, HEX, 16)
+end
+
+--- A UUID's form (version 4), as of request ids.
+-- @treturn string
+function methods:uuid()
+  local digits = characters(self, HEX, 31)
+  return table.concat({
+    digits:sub(1, 8),
+    digits:sub(9, 12),
+    "4" .. digits:sub(13, 15),
+    "a" .. digits:sub(16, 18),
+    digits:sub(19, 30),
+  }, "-")
+end
+
+--- A generator.
+-- @tparam integer seed the same seed gives the same ids in the same order
+-- @tparam[opt] function draw returns numbers in [0, 1), instead of the seeded ones
+-- @treturn table
+function random.new(seed, draw)
+  return setmetatable({ draw = draw or combined(seed) }, metatable)
+end
+
+--- A number in 0 .. 2147483646 that depends on `text` alone.
+-- @tparam string text
+-- @treturn integer
+function random.hash(text)
+  local hash = 5381
+  for i = 1, #text do
+    hash = (hash * 33 + text:byte(i)) % 2147483647
+  end
+  return hash
+end
+
+return random

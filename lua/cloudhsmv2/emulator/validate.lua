@@ -1,0 +1,144 @@
+--- Checks a request against the constraints of the model, as the service does.
+--
+-- The client checks what is missing, misspelt or of the wrong type; `max`, `pattern` and `enum` are the service's
+-- business and are checked here, together with `required` and `min`.
+--
+-- | behaviour | how sure |
+-- | --- | --- |
+-- | required, lengths, ranges, enums, patterns | the API's model |
+-- | patterns hold for the whole string, though most are written without anchors | assumed |
+-- | a broken constraint answers CloudHsmInvalidRequestException | measured by others |
+-- | the wording of the message | assumed |
+-- | an empty list in Filters is refused, as the client does | ours: it might mean all or nothing |
+-- | members that the model does not know are ignored | documented for the JSON protocol |
+--
+-- @module cloudhsmv2.emulator.validate
+
+local pattern = require "cloudhsmv2.emulator.pattern"
+
+local validate = {}
+
+-- The model's pattern of a VPC id covers one digit only.
+local WITHOUT_PATTERN = { VpcId = true }
+
+local function characters(text)
+  return select(2, text:gsub("[^\128-\191]", "")) -- bytes that do not continue a UTF-8 character
+end
+
+local function path_of(parent, name)
+  return parent == "" and name or parent .. "." .. name
+end
+
+local function set_of(list)
+  local set = {}
+  for _, value in ipairs(list) do
+    set[value] = true
+  end
+  return set
+end
+
+local function check_size(report, path, shape, size, noun)
+  if shape.min and size < shape.min then
+    report(path, ("%s must be at least %d"):format(noun, shape.min))
+  elseif shape.max and size > shape.max then
+    report(path, ("%s must be at most %d"):format(noun, shape.max))
+  end
+end
+
+local checkers = {}
+
+local function check(self, name, value, path, report)
+  local checker = checkers[self.shapes[name].type]
+  if checker then
+    checker(self, name, value, path, report)
+  end
+end
+
+function checkers.structure(self, name, value, path, report)
+  local shape = self.shapes[name]
+  for _, member in ipairs(shape.required or {}) do
+    if value[member] == nil then
+      report(path_of(path, member), "must not be null")
+    end
+  end
+  for member, reference in pairs(shape.members) do
+    if value[member] ~= nil then
+      check(self, reference.shape, value[member], path_of(path, member), report)
+    end
+  end
+end
+
+function checkers.list(self, name, value, path, report)
+  local shape = self.shapes[name]
+  check_size(report, path, shape, #value, "number of items")
+  for i, item in ipairs(value) do
+    check(self, shape.member.shape, item, ("%s[%d]"):format(path, i - 1), report)
+  end
+end
+
+function checkers.map(self, name, value, path, report)
+  local shape = self.shapes[name]
+  local count = 0
+  for key, item in pairs(value) do
+    count = count + 1
+    check(self, shape.key.shape, key, path .. " (name of an entry)", report)
+    check(self, shape.value.shape, item, path_of(path, key), report)
+  end
+  check_size(report, path, shape, count, "number of entries")
+end
+
+function checkers.string(self, name, value, path, report)
+  local shape = self.shapes[name]
+  check_size(report, path, shape, characters(value), "length")
+  local enum = self.enums[name]
+  if enum and not enum[value] then
+    report(path, "must be one of: " .. table.concat(shape.enum, ", "))
+  end
+  local matches = self.patterns[name]
+  if matches and not matches(value) then
+    report(path, "must match the pattern " .. shape.pattern)
+  end
+end
+
+function checkers.integer(self, name, value, path, report)
+  check_size(report, path, self.shapes[name], value, "value")
+end
+checkers.long = checkers.integer
+
+local methods = {}
+local metatable = { __name = "cloudhsmv2.emulator.validate", __index = methods }
+
+--- All broken constraints of a decoded request.
+-- @tparam string name the request's shape
+-- @tparam table value
+-- @treturn ?string one text about all of them, or nil when there are none
+function methods:problems(name, value)
+  local found = {}
+  check(self, name, value, "", function(path, text)
+    found[#found + 1] = path .. ": " .. text
+  end)
+  if #found == 0 then
+    return nil
+  end
+  table.sort(found)
+  local heading = #found == 1 and "1 validation error detected: " or #found .. " validation errors detected: "
+  return heading .. table.concat(found, "; ")
+end
+
+--- A checker for the shapes of a model.
+-- @tparam table shapes
+-- @treturn table
+function validate.new(shapes)
+  local patterns, enums = {}, {}
+  for name, shape in pairs(shapes) do
+    if shape.pattern and not WITHOUT_PATTERN[name] then
+      patterns[name] = pattern.compile(shape.pattern)
+    end
+    if shape.enum then
+      enums[name] = set_of(shape.enum)
+    end
+  end
+  return setmetatable({ shapes = shapes, patterns = patterns, enums = enums }, metatable)
+end
+
+return validate

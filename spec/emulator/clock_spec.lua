@@ -1,0 +1,84 @@
+local clock = require "cloudhsmv2.emulator.clock"
+
+local function machine()
+  local source = { wall = 1000, slept = 0 }
+  function source.time()
+    return source.wall
+  end
+  function source.now()
+    return source.wall - 500
+  end
+  function source.sleep(seconds)
+    source.slept = source.slept + seconds
+  end
+  return source
+end
+
+describe("a frozen clock", function()
+  it("moves only when it is advanced, or slept on", function()
+    local source = machine()
+    local frozen = clock.new("frozen", 100, source)
+    source.wall = 2000
+    assert.are.equal(100, frozen:time())
+    frozen:advance(5)
+    frozen:sleep(7)
+    assert.are.equal(112, frozen:time())
+    assert.are.equal(12, frozen:now())
+    assert.are.equal(0, source.slept)
+  end)
+
+  it("starts at the wall clock's time when it is told none", function()
+    assert.are.equal(1000, clock.new("frozen", nil, machine()):time())
+  end)
+end)
+
+describe("a scaled clock", function()
+  it("runs that many times as fast", function()
+    local source = machine()
+    local scaled = clock.new("scaled:60", 100, source)
+    source.wall = 1010
+    assert.are.equal(700, scaled:time())
+    scaled:sleep(30)
+    assert.are.equal(730, scaled:time())
+    assert.are.equal(0, source.slept)
+  end)
+
+  it("may run slower than the wall clock", function()
+    local source = machine()
+    local scaled = clock.new("scaled:0.5", 0, source)
+    source.wall = 1010
+    assert.are.equal(5, scaled:time())
+  end)
+end)
+
+describe("a real clock", function()
+  it("runs with the wall clock, and sleeping takes as long as it says", function()
+    local source = machine()
+    local real = clock.new("real", nil, source)
+    source.wall = 1010
+    assert.are.equal(1010, real:time())
+    real:sleep(3)
+    assert.are.equal(3, source.slept)
+    real:advance(60)
+    assert.are.equal(1070, real:time())
+  end)
+end)
+
+describe("a clock", function()
+  it("refuses modes that it does not know", function()
+    for _, mode in ipairs { "fast", "scaled", "scaled:0", "scaled:-1", "scaled:x", 5 } do
+      local made, err = clock.new(mode, 0, machine())
+      assert.is_nil(made)
+      assert.are.equal("config", err.kind)
+    end
+  end)
+
+  it("never goes back", function()
+    local frozen = clock.new("frozen", 0, machine())
+    for _, seconds in ipairs { -1, 0 / 0, math.huge, "5" } do
+      assert.has_error(function()
+        frozen:advance(seconds)
+      end)
+    end
+  end)
+end)

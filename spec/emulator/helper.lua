@@ -1,0 +1,159 @@
+--- An emulator with a hand-made client: requests signed here, answers read without the library's model, so that the
+-- specs see what is on the wire.
+
+local cjson = require "cjson.safe"
+local codec = require "cloudhsmv2.codec"
+local emulator = require "cloudhsmv2.emulator"
+local model = require "cloudhsmv2.model"
+local sigv4 = require "cloudhsmv2.sigv4"
+
+local helper = {}
+
+helper.START = 1767225600 -- 2026-01-01T00:00:00Z
+helper.KEY = {
+  access_key_id = "AKIDEXAMPLE",
+  secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+}
+helper.OTHER_KEY = { access_key_id = "AKIDEXAMPLE2", secret_access_key = helper.KEY.secret_access_key }
+helper.PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+helper.SUBNET_A, helper.SUBNET_B, helper.SUBNET_C = "subnet-0a1b2c30", "subnet-0a1b2c31", "subnet-0a1b2c32"
+
+local compiled = codec.compile(model.shapes)
+
+local function body_of(operation, input)
+  if type(input) == "string" then
+    return input
+  end
+  return assert(compiled:encode(model.operations[operation].input.shape, input or {}, { constraints = false }))
+end
+
+--- A signed request; `options`: key, region, service, time, headers (added before signing).
+function helper.request(operation, input, options)
+  local headers = {
+    { "Host", "cloudhsmv2.us-east-1.amazonaws.com" },
+    { "Content-Type", "application/x-amz-json-1.1" },
+    { "X-Amz-Target", "BaldrApiService." .. operation },
+  }
+  for _, pair in ipairs(options.headers or {}) do
+    headers[#headers + 1] = pair
+  end
+  local body = body_of(operation, input)
+  local signed = assert(sigv4.sign {
+    method = "POST",
+    path = "/",
+    query = "",
+    headers = headers,
+    body = body,
+    region = options.region or "us-east-1",
+    service = options.service or "cloudhsm",
+    time = options.time,
+    credentials = options.key or helper.KEY,
+  })
+  return { method = "POST", target = "/", headers = signed.headers, body = body }
+end
+
+local methods = {}
+local metatable = { __index = methods }
+
+--- Sends a request as it is.
+function methods:send(request)
+  local response = self.emulator:handle(request)
+  local headers = {}
+  for _, pair in ipairs(response.headers) do
+    headers[pair[1]] = pair[2]
+  end
+  return { status = response.status, headers = headers, body = response.body, value = cjson.decode(response.body) }
+end
+
+--- Sends an operation's request.
+function methods:ask(operation, input, options)
+  local chosen = { time = self.emulator:time() }
+  for name, value in pairs(options or {}) do
+    chosen[name] = value
+  end
+  return self:send(helper.request(operation, input, chosen))
+end
+
+--- The output of an operation that must succeed.
+function methods:call(operation, input, options)
+  local response = self:ask(operation, input, options)
+  if response.status ~= 200 then
+    error(operation .. ": " .. response.body, 2)
+  end
+  return response.value
+end
+
+--- The code and message of an operation that must be refused.
+function methods:refusal(operation, input, options)
+  local response = self:ask(operation, input, options)
+  if response.status == 200 then
+    error(operation .. " was not refused: " .. response.body, 2)
+  end
+  return response.value.__type, response.value.Message or response.value.message, response.status
+end
+
+--- The cluster of an id as it is now.
+function methods:cluster(cluster_id, options)
+  return self:call("DescribeClusters", { Filters = { clusterIds = { cluster_id } } }, options).Clusters[1]
+end
+
+--- The backups there are, newest first.
+function methods:backups(filters, options)
+  return self:call("DescribeBackups", { Filters = filters }, options).Backups
+end
+
+--- A new cluster; members of `input` replace the usual ones.
+function methods:create_cluster(input, options)
+  local request = { HsmType = "hsm2m.medium", Mode = "FIPS", SubnetIds = { helper.SUBNET_A, helper.SUBNET_B } }
+  for name, value in pairs(input or {}) do
+    request[name] = value
+  end
+  if request.HsmType == "hsm1.medium" then
+    request.Mode = nil
+  end
+  return self:call("CreateCluster", request, options).Cluster.ClusterId
+end
+
+--- A cluster with one ACTIVE HSM, UNINITIALIZED.
+function methods:cluster_with_csr(input)
+  local cluster_id = self:create_cluster(input)
+  self.emulator:advance(120)
+  self:call("CreateHsm", { ClusterId = cluster_id, AvailabilityZone = "us-east-1a" })
+  self.emulator:advance(313)
+  return cluster_id
+end
+
+--- An ACTIVE cluster with one HSM, its first backup READY.
+function methods:active_cluster(input)
+  local cluster_id = self:cluster_with_csr(input)
+  self:call("InitializeCluster", { ClusterId = cluster_id, SignedCert = helper.PEM, TrustAnchor = helper.PEM })
+  self.emulator:advance(60 + 80 + 60)
+  return cluster_id
+end
+
+--- A READY backup.
+function methods:ready_backup()
+  local cluster_id = self:active_cluster()
+  return self:backups({ clusterIds = { cluster_id } })[1]
+end
+
+--- An emulator on a frozen clock.
+function helper.new(options)
+  local chosen = { clock = "frozen", time = helper.START }
+  for name, value in pairs(options or {}) do
+    chosen[name] = value
+  end
+  return setmetatable({ emulator = assert(emulator.new(chosen)) }, metatable)
+end
+
+--- The names of a table's members, sorted and joined.
+function helper.members(value)
+  local names = {}
+  for name in pairs(value) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  return table.concat(names, " ")
+end
+
+return helper

@@ -1,0 +1,385 @@
+local helper = require "spec.emulator.helper"
+
+local HOUR, DAY = 3600, 86400
+
+local function states(service, filters)
+  local out = {}
+  for i, backup in ipairs(service:backups(filters)) do
+    out[i] = backup.BackupState
+  end
+  return out
+end
+
+local function initialize(service, id)
+  service:call("InitializeCluster", { ClusterId = id, SignedCert = helper.PEM, TrustAnchor = helper.PEM })
+end
+
+describe("a cluster's life", function()
+  it("goes from creation to ACTIVE, each step at its time", function()
+    local service = helper.new()
+    local id = service:create_cluster()
+    service.emulator:advance(119)
+    assert.are.equal("CREATE_IN_PROGRESS", service:cluster(id).State)
+    service.emulator:advance(1)
+    local cluster = service:cluster(id)
+    assert.are.equal("UNINITIALIZED", cluster.State)
+    assert.matches("^sg%-%x+$", cluster.SecurityGroup)
+
+    service:call("CreateHsm", { ClusterId = id, AvailabilityZone = "us-east-1a" })
+    service.emulator:advance(312)
+    assert.are.same({}, service:cluster(id).Certificates)
+    service.emulator:advance(1)
+    cluster = service:cluster(id)
+    assert.are.equal("ACTIVE", cluster.Hsms[1].State)
+    assert.are.equal("HSM created.", cluster.Hsms[1].StateMessage)
+    assert.are.equal(
+      "AwsHardwareCertificate ClusterCsr HsmCertificate ManufacturerHardwareCertificate",
+      helper.members(cluster.Certificates)
+    )
+    assert.matches("^%-%-%-%-%-BEGIN CERTIFICATE REQUEST%-%-%-%-%-\n", cluster.Certificates.ClusterCsr)
+
+    initialize(service, id)
+    assert.are.equal("INITIALIZE_IN_PROGRESS", service:cluster(id).State)
+    service.emulator:advance(60)
+    cluster = service:cluster(id)
+    assert.are.equal("INITIALIZED", cluster.State)
+    assert.is_nil(cluster.StateMessage)
+    assert.are.same({ ClusterCertificate = helper.PEM }, cluster.Certificates)
+    assert.are.same({}, service:backups())
+
+    service.emulator:advance(80)
+    assert.are.equal("ACTIVE", service:cluster(id).State)
+    assert.are.same({ "CREATE_IN_PROGRESS" }, states(service))
+    service.emulator:advance(60)
+    assert.are.same({ "READY" }, states(service))
+  end)
+
+  it("takes the same steps when the clock jumps over all of them at once", function()
+    local service = helper.new()
+    local id = service:cluster_with_csr()
+    initialize(service, id)
+    service.emulator:advance(DAY + HOUR)
+    assert.are.equal("ACTIVE", service:cluster(id).State)
+    local backups = service:backups()
+    assert.are.equal(2, #backups)
+    assert.are.equal(DAY, backups[1].CreateTimestamp - backups[2].CreateTimestamp)
+  end)
+
+  it("waits for its client when it is told to", function()
+    local service = helper.new { auto_activate = false }
+    local id = service:cluster_with_csr()
+    initialize(service, id)
+    service.emulator:advance(DAY)
+    assert.are.equal("INITIALIZED", service:cluster(id).State)
+    assert.is_true(service.emulator:activate_cluster(id))
+    assert.are.equal("ACTIVE", service:cluster(id).State)
+    assert.are.same({ "CREATE_IN_PROGRESS" }, states(service))
+    local done, reason = service.emulator:activate_cluster(id)
+    assert.is_nil(done)
+    assert.matches("not INITIALIZED", reason, 1, true)
+  end)
+
+  it("is activated once, by hand or by itself", function()
+    local service = helper.new()
+    local id = service:cluster_with_csr()
+    initialize(service, id)
+    service.emulator:advance(60)
+    service.emulator:activate_cluster(id)
+    service.emulator:advance(200)
+    assert.are.equal(1, #service:backups())
+  end)
+
+  it("falls back to UNINITIALIZED when its initialization fails", function()
+    local service = helper.new()
+    local id = service:cluster_with_csr()
+    service.emulator:fail_next_initialization()
+    initialize(service, id)
+    service.emulator:advance(60)
+    local cluster = service:cluster(id)
+    assert.are.equal("UNINITIALIZED", cluster.State)
+    assert.is_string(cluster.StateMessage)
+    initialize(service, id)
+    service.emulator:advance(60)
+    assert.are.equal("INITIALIZED", service:cluster(id).State)
+  end)
+
+  it("ends DELETED, listed for a while and then gone", function()
+    local service = helper.new()
+    local id = service:create_cluster()
+    service.emulator:advance(120)
+    service:call("DeleteCluster", { ClusterId = id })
+    service.emulator:advance(24)
+    assert.are.equal("DELETE_IN_PROGRESS", service:cluster(id).State)
+    service.emulator:advance(1)
+    local cluster = service:cluster(id)
+    assert.are.equal("DELETED", cluster.State)
+    assert.is_nil(cluster.StateMessage)
+    assert.are.equal("CloudHsmResourceNotFoundException", (service:refusal("DeleteCluster", { ClusterId = id })))
+    service.emulator:advance(HOUR)
+    assert.is_nil(service:cluster(id))
+  end)
+
+  it("can become DEGRADED, and still take HSMs", function()
+    local service = helper.new()
+    local id = service:active_cluster()
+    assert.is_true(service.emulator:degrade_cluster(id))
+    assert.are.equal("DEGRADED", service:cluster(id).State)
+    service:call("CreateHsm", { ClusterId = id, AvailabilityZone = "us-east-1b" })
+    assert.is_nil((service.emulator:degrade_cluster "cluster-aaaaaaaaaaa"))
+  end)
+end)
+
+describe("an HSM's life", function()
+  it("can end DEGRADED, for good, and only a new HSM helps", function()
+    local service = helper.new()
+    local id = service:create_cluster()
+    service.emulator:advance(120)
+    service.emulator:fail_next_hsm()
+    service:call("CreateHsm", { ClusterId = id, AvailabilityZone = "us-east-1a" })
+    service.emulator:advance(DAY)
+    local hsm = service:cluster(id).Hsms[1]
+    assert.are.equal("DEGRADED", hsm.State)
+    assert.are.equal("HSM creation failed. Please delete this HSM and try again.", hsm.StateMessage)
+    assert.are.same({}, service:cluster(id).Certificates)
+    service:call("DeleteHsm", { ClusterId = id, HsmId = hsm.HsmId })
+    service.emulator:advance(120)
+    service:call("CreateHsm", { ClusterId = id, AvailabilityZone = "us-east-1a" })
+    service.emulator:advance(313)
+    assert.are.equal("ACTIVE", service:cluster(id).Hsms[1].State)
+  end)
+
+  it("can be cut short by hand", function()
+    local service = helper.new()
+    local id = service:create_cluster()
+    service.emulator:advance(120)
+    local hsm = service:call("CreateHsm", { ClusterId = id, AvailabilityZone = "us-east-1a" }).Hsm
+    assert.is_true(service.emulator:degrade_hsm(hsm.HsmId))
+    service.emulator:advance(313)
+    assert.are.equal("DEGRADED", service:cluster(id).Hsms[1].State)
+    assert.is_nil((service.emulator:degrade_hsm "hsm-aaaaaaaaaaa"))
+  end)
+
+  it("stays listed for two minutes after it was deleted", function()
+    local service = helper.new()
+    local id = service:active_cluster()
+    service:call("DeleteHsm", { ClusterId = id, EniIp = service:cluster(id).Hsms[1].EniIp })
+    service.emulator:advance(119)
+    assert.are.equal("DELETE_IN_PROGRESS", service:cluster(id).Hsms[1].State)
+    service.emulator:advance(1)
+    local cluster = service:cluster(id)
+    assert.are.same({}, cluster.Hsms)
+    assert.are.equal("ACTIVE", cluster.State)
+  end)
+
+  it("is over even when it is deleted while it is created", function()
+    local service = helper.new()
+    local id = service:create_cluster()
+    service.emulator:advance(120)
+    local hsm = service:call("CreateHsm", { ClusterId = id, AvailabilityZone = "us-east-1a" }).Hsm
+    service.emulator:advance(300)
+    service:call("DeleteHsm", { ClusterId = id, HsmId = hsm.HsmId })
+    service.emulator:advance(20)
+    assert.are.equal("DELETE_IN_PROGRESS", service:cluster(id).Hsms[1].State)
+    service.emulator:advance(DAY)
+    assert.are.same({}, service:cluster(id).Hsms)
+  end)
+end)
+
+describe("automatic backups", function()
+  local service, id
+  before_each(function()
+    service = helper.new()
+    id = service:active_cluster()
+  end)
+
+  it("are made when an HSM joins or leaves", function()
+    local hsm = service:call("CreateHsm", { ClusterId = id, AvailabilityZone = "us-east-1b" }).Hsm
+    service.emulator:advance(49)
+    assert.are.equal(1, #service:backups())
+    service.emulator:advance(1)
+    assert.are.equal(2, #service:backups())
+    service.emulator:advance(313)
+    service:call("DeleteHsm", { ClusterId = id, HsmId = hsm.HsmId })
+    assert.are.equal(3, #service:backups())
+  end)
+
+  it("wait for the HSM where a cluster had none", function()
+    service:call("DeleteHsm", { ClusterId = id, HsmId = service:cluster(id).Hsms[1].HsmId })
+    service.emulator:advance(120)
+    local before = #service:backups()
+    service:call("CreateHsm", { ClusterId = id, AvailabilityZone = "us-east-1a" })
+    service.emulator:advance(312)
+    assert.are.equal(before, #service:backups())
+    service.emulator:advance(1)
+    assert.are.equal(before + 1, #service:backups())
+  end)
+
+  it("are made every 24 hours, and not without an HSM", function()
+    service.emulator:advance(10 * DAY)
+    assert.are.equal(11, #service:backups())
+    service:call("DeleteHsm", { ClusterId = id, HsmId = service:cluster(id).Hsms[1].HsmId })
+    service.emulator:advance(10 * DAY)
+    assert.are.equal(12, #service:backups())
+  end)
+
+  it("show type, mode and tags of their own", function()
+    local backup = service:backups()[1]
+    assert.are.equal("hsm2m.medium", backup.HsmType)
+    assert.are.equal("FIPS", backup.Mode)
+    assert.are.equal(id, backup.ClusterId)
+    assert.are.same({}, backup.TagList)
+    assert.is_false(backup.NeverExpires)
+  end)
+end)
+
+describe("retention", function()
+  local service, id
+  before_each(function()
+    service = helper.new()
+    id = service:active_cluster { BackupRetentionPolicy = { Type = "DAYS", Value = "7" } }
+  end)
+
+  local function count(state)
+    return #service:backups { states = { state } }
+  end
+
+  it("moves old backups to PENDING_DELETION, where they can be taken back", function()
+    service.emulator:advance(10 * DAY)
+    assert.is_true(count "PENDING_DELETION" > 0)
+    for _, backup in ipairs(service:backups { states = { "READY" } }) do
+      assert.is_true(service.emulator:time() - backup.CreateTimestamp <= 8 * DAY)
+    end
+    local pending = service:backups({ states = { "PENDING_DELETION" } })[1]
+    service:call("RestoreBackup", { BackupId = pending.BackupId })
+    service.emulator:advance(2 * DAY) -- still too old: it is purged again
+    local again = service:backups({ backupIds = { pending.BackupId } })[1]
+    assert.are.equal("PENDING_DELETION", again.BackupState)
+  end)
+
+  it("spares the last backup of a cluster, also after the cluster is gone", function()
+    service:call("DeleteHsm", { ClusterId = id, HsmId = service:cluster(id).Hsms[1].HsmId })
+    service.emulator:advance(200)
+    service:call("DeleteCluster", { ClusterId = id })
+    local newest = service:backups()[1].BackupId
+    service.emulator:advance(400 * DAY)
+    local left = service:backups()
+    assert.are.equal(1, #left)
+    assert.are.equal(newest, left[1].BackupId)
+    assert.are.equal("READY", left[1].BackupState)
+  end)
+
+  it("spares backups that never expire, and copies", function()
+    local first = service:backups()[1]
+    service:call("ModifyBackupAttributes", { BackupId = first.BackupId, NeverExpires = true })
+    service:call("CopyBackupToRegion", { BackupId = first.BackupId, DestinationRegion = "eu-west-1" })
+    service.emulator:advance(400 * DAY)
+    assert.are.equal("READY", service:backups({ backupIds = { first.BackupId } })[1].BackupState)
+    assert.are.equal("READY", service:backups(nil, { region = "eu-west-1" })[1].BackupState)
+  end)
+
+  it("follows a change of the policy", function()
+    service:call("ModifyCluster", { ClusterId = id, BackupRetentionPolicy = { Type = "DAYS", Value = "30" } })
+    service.emulator:advance(29 * DAY)
+    assert.are.equal(0, count "PENDING_DELETION")
+  end)
+end)
+
+describe("a deleted backup", function()
+  it("is DELETED after seven days, and then gone", function()
+    local service = helper.new()
+    local backup = service:ready_backup()
+    service:call("DeleteBackup", { BackupId = backup.BackupId })
+    service.emulator:advance(7 * DAY - 1)
+    assert.are.equal("PENDING_DELETION", service:backups({ backupIds = { backup.BackupId } })[1].BackupState)
+    service.emulator:advance(1)
+    assert.are.equal("DELETED", service:backups({ backupIds = { backup.BackupId } })[1].BackupState)
+    service.emulator:advance(HOUR)
+    assert.are.same({}, service:backups { backupIds = { backup.BackupId } })
+  end)
+
+  it("gets seven new days when it was restored and deleted again", function()
+    local service = helper.new()
+    local input = { BackupId = service:ready_backup().BackupId }
+    service:call("DeleteBackup", input)
+    service.emulator:advance(6 * DAY)
+    service:call("RestoreBackup", input)
+    service:call("DeleteBackup", input)
+    service.emulator:advance(6 * DAY)
+    assert.are.equal("PENDING_DELETION", service:backups({ backupIds = { input.BackupId } })[1].BackupState)
+  end)
+end)
+
+describe("a change of HSM type", function()
+  local service, id
+  before_each(function()
+    service = helper.new { allow_hsm1 = true }
+    id = service:active_cluster { HsmType = "hsm1.medium" }
+    service:call("CreateHsm", { ClusterId = id, AvailabilityZone = "us-east-1b" })
+    service.emulator:advance(400)
+  end)
+
+  local function migrate()
+    return service:call("ModifyCluster", { ClusterId = id, HsmType = "hsm2m.medium" }).Cluster
+  end
+
+  it("takes half an hour for each HSM, with a backup before each", function()
+    local before = #service:backups()
+    local cluster = migrate()
+    assert.are.equal("MODIFY_IN_PROGRESS", cluster.State)
+    assert.are.equal("hsm1.medium", cluster.HsmType)
+    assert.are.equal(service.emulator:time() + DAY, cluster.HsmTypeRollbackExpiration)
+    assert.are.equal(before + 1, #service:backups())
+    service.emulator:advance(1800)
+    cluster = service:cluster(id)
+    assert.are.equal("MODIFY_IN_PROGRESS", cluster.State)
+    assert.are.equal("hsm2m.medium", cluster.Hsms[1].HsmType)
+    assert.are.equal("hsm1.medium", cluster.Hsms[2].HsmType)
+    assert.are.equal(before + 2, #service:backups())
+    service.emulator:advance(1800)
+    cluster = service:cluster(id)
+    assert.are.equal("ACTIVE", cluster.State)
+    assert.are.equal("hsm2m.medium", cluster.HsmType)
+    assert.are.equal("hsm2m.medium", cluster.Hsms[2].HsmType)
+  end)
+
+  it("lets no HSM in or out meanwhile", function()
+    local hsm = migrate().Hsms[1]
+    local invalid = "CloudHsmInvalidRequestException"
+    local input = { ClusterId = id, AvailabilityZone = "us-east-1a" }
+    assert.are.equal(invalid, (service:refusal("CreateHsm", input)))
+    assert.are.equal(invalid, (service:refusal("DeleteHsm", { ClusterId = id, HsmId = hsm.HsmId })))
+  end)
+
+  it("that fails rolls back, and ends ACTIVE with the old type", function()
+    service.emulator:fail_next_migration()
+    migrate()
+    service.emulator:advance(1800)
+    assert.are.equal("ROLLBACK_IN_PROGRESS", service:cluster(id).State)
+    service.emulator:advance(1800)
+    local cluster = service:cluster(id)
+    assert.are.equal("ACTIVE", cluster.State)
+    assert.are.equal("hsm1.medium", cluster.HsmType)
+    assert.is_nil(cluster.HsmTypeRollbackExpiration)
+    assert.is_string(cluster.StateMessage)
+  end)
+
+  it("can be taken back for a day", function()
+    migrate()
+    service.emulator:advance(3600)
+    local cluster = service:call("ModifyCluster", { ClusterId = id, HsmType = "hsm1.medium" }).Cluster
+    assert.are.equal("ROLLBACK_IN_PROGRESS", cluster.State)
+    service.emulator:advance(3600)
+    cluster = service:cluster(id)
+    assert.are.equal("ACTIVE", cluster.State)
+    assert.are.equal("hsm1.medium", cluster.HsmType)
+    assert.are.equal("hsm1.medium", cluster.Hsms[1].HsmType)
+  end)
+
+  it("cannot be taken back later", function()
+    migrate()
+    service.emulator:advance(DAY)
+    assert.is_nil(service:cluster(id).HsmTypeRollbackExpiration)
+    local code = service:refusal("ModifyCluster", { ClusterId = id, HsmType = "hsm1.medium" })
+    assert.are.equal("CloudHsmInvalidRequestException", code)
+  end)
+end)

@@ -1,0 +1,45 @@
+local ordered = require "cloudhsmv2.emulator.ordered"
+
+local function collection(...)
+  local list = ordered.new("id", function(a, b)
+    return a.id < b.id
+  end)
+  for _, id in ipairs { ... } do
+    list:insert { id = id }
+  end
+  return list
+end
+
+local function ids(iterator)
+  local out = {}
+  for item in iterator do
+    out[#out + 1] = item.id
+  end
+  return table.concat(out)
+end
+
+describe("an ordered collection", function()
+  it("is in order in both directions", function()
+    local list = collection("c", "a", "d", "b")
+    assert.are.equal("abcd", ids(list:each(true)))
+    assert.are.equal("dcba", ids(list:each(false)))
+  end)
+
+  it("goes on after an item, whether that is still there or not", function()
+    local list = collection("a", "b", "c", "d")
+    assert.are.equal("cd", ids(list:each(true, { id = "b" })))
+    assert.are.equal("a", ids(list:each(false, { id = "b" })))
+    list:remove(list:get "b")
+    assert.is_nil(list:get "b")
+    assert.are.equal("cd", ids(list:each(true, { id = "b" })))
+    assert.are.equal("a", ids(list:each(false, { id = "b" })))
+  end)
+
+  it("has nothing after its end", function()
+    local list = collection("a", "b")
+    assert.are.equal("", ids(list:each(true, { id = "b" })))
+    assert.are.equal("", ids(list:each(true, { id = "z" })))
+    assert.are.equal("", ids(list:each(false, { id = "a" })))
+    assert.are.equal("", ids(collection():each(true)))
+  end)
+end)
