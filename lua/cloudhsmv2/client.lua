@@ -1,0 +1,353 @@
+--- The client, and the life of one call.
+--
+-- **A call**: the parameters are checked and written by shape; then, for each attempt, credentials are got, the request
+-- signed and sent, and what came back is classified; the answer is read by shape. Every operation of the model is a
+-- method, named as in boto3. It returns the output, or nil and an error object (`cloudhsmv2.errors`); it raises only
+-- where it is called in a wrong way, with a dot instead of the colon, or with parameters that are no table.
+--
+-- **At most once**: CreateCluster, CreateHsm, CopyBackupToRegion, InitializeCluster, and ModifyCluster with HsmType, go
+-- over a connection of their own, so that nothing can repeat them unseen. Where nobody can know what became of one, the
+-- error's kind is `ambiguous`, `err.cause` is what happened, and `err.reconcile` says where to look before calling again.
+--
+-- **Errors of the service** have, beside the fields of every error object, `members` (those of the error's shape) and
+-- `body` (the first 1024 bytes). No error shows a secret.
+--
+-- **Events**: `on_event(event)` is called before and after every attempt. Its fields:
+--
+-- | field | in | meaning |
+-- | --- | --- | --- |
+-- | `type` | all | `"attempt"`, `"response"` or `"error"` |
+-- | `operation`, `attempt`, `invocation_id` | all | what is called, the number of the attempt, the id of the call |
+-- | `url`, `region`, `max_attempts` | attempt | where it goes |
+-- | `status`, `request_id`, `elapsed` | response, error | what came back, and the seconds it took |
+-- | `kind`, `code`, `message`, `sent`, `retryable` | error | as in the error object |
+--
+-- It may yield, and may use the client. An error that it raises is dropped: who watches a call cannot break it.
+--
+-- @module cloudhsmv2.client
+
+local classify = require "cloudhsmv2.retry.classify"
+local codec = require "cloudhsmv2.codec"
+local core = require "cloudhsmv2.core"
+local errors = require "cloudhsmv2.errors"
+local failure = require "cloudhsmv2.failure"
+local protected = require "cloudhsmv2.protected"
+local protocol = require "cloudhsmv2.protocol"
+local request = require "cloudhsmv2.request"
+local settings = require "cloudhsmv2.config.settings"
+local text = require "cloudhsmv2.text"
+
+local format = string.format
+
+local client = {}
+local methods = {} -- those that are no operation
+local classes = setmetatable({}, { __mode = "kv" }) -- by model; gone with the last client of the model
+local metatables = setmetatable({}, { __mode = "k" }) -- of clients, as keys
+
+-- The life of a call.
+
+local function is_at_most_once(operation, params)
+  local mark = operation.at_most_once
+  if type(mark) == "table" then
+    local value = params[mark.member]
+    return value ~= nil and value ~= codec.null
+  end
+  return mark or false
+end
+
+-- Everything that one call carries along.
+local function begin(self, name, params, options)
+  local operation = self.model.operations[name]
+  local timeout = options.timeout or self.settings.timeout
+  local started = self.runtime.now()
+  return {
+    name = name,
+    operation = operation,
+    at_most_once = is_at_most_once(operation, params),
+    invocation_id = core.uuid(),
+    connect_timeout = options.connect_timeout or self.settings.connect_timeout,
+    read_timeout = options.read_timeout or self.settings.read_timeout,
+    deadline = timeout and started + timeout,
+    started = started,
+    attempts = 0,
+    history = {},
+  }
+end
+
+local function encode(self, call, params)
+  local input = call.operation.input
+  if input then
+    return self.class.compiled:encode(input.shape, params)
+  elseif next(params) ~= nil then
+    local message = "the operation takes no parameters"
+    return nil, errors.new { kind = "validation", code = "ParamValidation", message = message }
+  end
+  return "{}"
+end
+
+local function emit(self, call, event)
+  if self.on_event then
+    event.operation, event.attempt, event.invocation_id = call.name, call.attempts, call.invocation_id
+    protected.call(self.on_event, event)
+  end
+end
+
+local function closed()
+  return errors.new { kind = "aborted", code = "Closed", message = "the client is closed" }
+end
+
+local function send(self, call, signed)
+  if call.deadline then
+    signed.timeout = call.deadline - self.runtime.now()
+    if signed.timeout <= 0 then
+      local message = "the time for the whole call was over before the request was sent"
+      return nil, errors.new { kind = "timeout", code = "DeadlineExceeded", message = message }
+    end
+  end
+  if self.closed then -- by a hook, or by another coroutine meanwhile
+    return nil, closed()
+  end
+  local response, reported = self.runtime.send(signed)
+  if not response then
+    return nil, failure.of_runtime(reported)
+  end
+  return { status = response.status, headers = response.headers or {}, body = response.body or "" }
+end
+
+local function read(self, call, response)
+  if response.status < 200 or response.status > 299 then
+    return nil, protocol.failure(self.class, response)
+  end
+  local output, err = protocol.output(self.class, call.operation, response)
+  if output then
+    output.ResponseMetadata = {
+      RequestId = protocol.request_id(response.headers),
+      HTTPStatusCode = response.status,
+      HTTPHeaders = response.headers,
+      RetryAttempts = call.attempts - 1,
+    }
+  end
+  return output, err
+end
+
+-- Signs, sends and reads once. Returns the output, or nil and an error object.
+local function try(self, call, body)
+  local signed, secrets = request.signed(self, call, body)
+  if not signed then
+    return nil, secrets
+  end
+  call.secrets = secrets
+  emit(self, call, {
+    type = "attempt",
+    url = signed.url,
+    region = self.region,
+    max_attempts = self.settings.retry.max_attempts,
+  })
+  local response, err = send(self, call, signed)
+  if not response then
+    return nil, err
+  end
+  return read(self, call, response)
+end
+
+-- One attempt, told of and remembered. Returns the output, or nil and an error object.
+local function attempt(self, call, body)
+  call.attempts = call.attempts + 1
+  call.secrets = {}
+  local started = self.runtime.now()
+  local output, err = try(self, call, body)
+  local elapsed = self.runtime.now() - started
+  if output then
+    local metadata = output.ResponseMetadata
+    emit(self, call, {
+      type = "response",
+      status = metadata.HTTPStatusCode,
+      request_id = metadata.RequestId,
+      elapsed = elapsed,
+    })
+    return output
+  end
+
+  failure.explain(err, { secrets = call.secrets, settings = self.settings, at_most_once = call.at_most_once })
+  local entry, event = { elapsed = elapsed }, { elapsed = elapsed }
+  for _, field in ipairs { "kind", "code", "status", "request_id", "sent" } do
+    entry[field], event[field] = err[field], err[field]
+  end
+  call.history[call.attempts] = entry
+  event.type, event.message, event.retryable = "error", err.message, err.retryable
+  emit(self, call, event)
+  return nil, err
+end
+
+-- Seconds until the next attempt; nil when there is none.
+local function delay_before_next(self, call, err)
+  local delay = err.retryable and self.retry:decide { attempt = call.attempts, err = err } or nil
+  if delay and call.deadline and self.runtime.now() + delay >= call.deadline then
+    return nil
+  end
+  return delay
+end
+
+-- The error as the caller gets it.
+local function fail(self, call, err)
+  err.operation = call.name
+  if call.at_most_once and classify.outcome_unknown(err) then
+    err = failure.ambiguous(err, call.operation.reconcile)
+    err.operation = call.name
+  end
+  err.attempts = call.attempts
+  err.history = call.history
+  err.elapsed = self.runtime.now() - call.started
+  return nil, err
+end
+
+local function perform(self, name, params, options)
+  local valid, err = settings.check_call(options)
+  local call = begin(self, name, params, valid and options or {})
+  if not valid then
+    return fail(self, call, err)
+  elseif self.closed then
+    return fail(self, call, closed())
+  end
+  local body
+  body, err = encode(self, call, params)
+  if not body then
+    return fail(self, call, err)
+  end
+  while true do
+    local output
+    output, err = attempt(self, call, body)
+    if output then
+      return output
+    end
+    local delay = delay_before_next(self, call, err)
+    if not delay then
+      return fail(self, call, err)
+    end
+    self.runtime.sleep(delay)
+  end
+end
+
+-- What is called in a wrong way raises, at the caller of the method.
+
+local function check_self(self, method)
+  if not metatables[getmetatable(self) or false] then
+    error(format("%s: call it with a colon, client:%s(...)", method, method), 3)
+  end
+end
+
+local function check_tables(method, params, options)
+  if params ~= nil and type(params) ~= "table" then
+    error(format("%s: the parameters must be a table, not a %s", method, type(params)), 3)
+  elseif options ~= nil and type(options) ~= "table" then
+    error(format("%s: the options must be a table, not a %s", method, type(options)), 3)
+  end
+end
+
+--- Calls an operation by its name.
+-- @tparam string name `"DescribeBackups"` or `"describe_backups"`
+-- @tparam[opt] table params as in the API reference
+-- @tparam[opt] table options `timeout` (seconds for the whole call), `connect_timeout`, `read_timeout` (seconds without
+-- a byte), `max_attempts` (1); each instead of the client's own
+-- @treturn[1] table the output, with `ResponseMetadata`: `RequestId`, `HTTPStatusCode`, `HTTPHeaders`, `RetryAttempts`
+-- @treturn[2] nil
+-- @treturn[2] table the error object
+-- @usage local out, err = client:call("DescribeBackups", { MaxResults = 50 }, { timeout = 10 })
+function methods:call(name, params, options)
+  check_self(self, "call")
+  if type(name) ~= "string" then
+    error("call: the name of the operation must be a string, not a " .. type(name), 2)
+  end
+  check_tables(name, params, options)
+  local operation = self.class.operations[name]
+  if not operation then
+    local message = format("%s is no operation; %s", text.quote(name), text.nearest(name, self.class.operations))
+    return nil, errors.new { kind = "validation", code = "UnknownOperation", message = message }
+  end
+  return perform(self, operation, params or {}, options or {})
+end
+
+--- Goes through the pages of a list; see `cloudhsmv2.paginator`.
+-- @tparam string name of the operation
+-- @tparam[opt] table params
+-- @tparam[opt] table options `page_size`, `max_items`, `starting_token`
+-- @treturn table|nil the paginator
+-- @treturn table the error object
+-- @usage for backup in client:paginator("describe_backups"):items() do print(backup.BackupId) end
+function methods:paginator(name, params, options)
+  check_self(self, "paginator")
+  return require("cloudhsmv2.paginator").new(self, name, params, options)
+end
+
+--- Waits until a resource is in a wanted state; see `cloudhsmv2.waiter`.
+-- @tparam string|table waiter `"backup_ready"` and others, or a waiter of your own
+-- @tparam table params
+-- @tparam[opt] table options `timeout`, `min_delay`, `max_delay`, `on_poll`
+-- @return the resource, or nil and the error object
+-- @usage local backup, err = client:wait("backup_ready", { BackupId = id }, { timeout = 7200 })
+function methods:wait(waiter, params, options)
+  check_self(self, "wait")
+  return require("cloudhsmv2.waiter").wait(self, waiter, params, options)
+end
+
+--- Wipes the credentials and closes the connections. May be called again; calls made afterwards fail as `aborted`.
+-- A runtime that was given to `new` is left open: it may serve others.
+function methods:close()
+  check_self(self, "close")
+  if self.closed then
+    return
+  end
+  self.closed = true
+  self.credentials:close()
+  self.signer:close()
+  if self.owns_runtime then
+    self.runtime.close()
+  end
+end
+
+-- What clients of one model share: its compiled shapes, and a method for each operation.
+local function class_of(model)
+  if classes[model] then
+    return classes[model]
+  end
+  local class = {
+    model = model,
+    shapes = model.shapes,
+    compiled = codec.compile(model.shapes),
+    sensitive = protocol.sensitive_members(model.shapes),
+    operations = {}, -- names by both forms of them
+    metatable = { __name = "cloudhsmv2.client", __close = methods.close },
+  }
+  local index = {}
+  for name in pairs(model.operations) do
+    local method = text.snake_case(name)
+    class.operations[name], class.operations[method] = name, name
+    index[method] = function(self, params, options)
+      check_self(self, method)
+      check_tables(method, params, options)
+      return perform(self, name, params or {}, options or {})
+    end
+  end
+  for name, method in pairs(methods) do -- last: an operation of such a name is reached by `call`
+    index[name] = method
+  end
+  class.metatable.__index = index
+  function class.metatable:__tostring()
+    return format("cloudhsmv2.client (%s)", self.region)
+  end
+  classes[model], metatables[class.metatable] = class, true
+  return class
+end
+
+--- Makes a client of its parts; `cloudhsmv2.new` makes the parts.
+-- @tparam table parts `model`, `settings`, `region` and `signing_name` (to sign for), `address` (an endpoint, parsed),
+-- `runtime`, `owns_runtime`, `credentials` (a chain), `signer`, `retry` (a policy), `user_agent` (a function),
+-- `getenv`, `random`, `on_event`
+-- @treturn table the same table, now a client
+-- @raise when the model makes no sense
+function client.of(parts)
+  parts.class = class_of(parts.model)
+  return setmetatable(parts, parts.class.metatable)
+end
+
+return client

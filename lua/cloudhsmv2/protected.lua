@@ -1,0 +1,40 @@
+--- Calls of functions that a user gave, which may raise and may yield.
+-- `pcall` allows both on every Lua but PUC Lua 5.1, where a yield cannot cross it: there the function runs in a
+-- coroutine of its own, and its yields are passed on.
+-- @module cloudhsmv2.protected
+
+local create, resume, status, yield = coroutine.create, coroutine.resume, coroutine.status, coroutine.yield
+
+-- `continue` gets what `resume` returned, and passes on yields until the coroutine ends.
+local function continue(thread, ok, ...)
+  if ok and status(thread) == "suspended" then
+    return continue(thread, resume(thread, yield(...)))
+  end
+  return ok, ...
+end
+
+local function coroutine_pcall(called, ...)
+  local thread = create(function(...) -- PUC Lua 5.1 makes coroutines of Lua functions only
+    return called(...)
+  end)
+  return continue(thread, resume(thread, ...))
+end
+
+local function pcall_can_yield()
+  local probe = create(function()
+    pcall(yield)
+  end)
+  resume(probe)
+  return status(probe) == "suspended"
+end
+
+return {
+  --- As `pcall`, and the function may yield.
+  -- @function call
+  -- @tparam function called
+  -- @param ... its arguments
+  -- @treturn boolean whether it returned
+  -- @return what it returned, or what it raised
+  call = pcall_can_yield() and pcall or coroutine_pcall,
+  coroutine_pcall = coroutine_pcall,
+}

@@ -1,0 +1,66 @@
+--- The User-Agent, in the grammar of AWS's SDKs (`ua/2.1`), under this library's own name.
+-- @module cloudhsmv2.user_agent
+
+local text = require "cloudhsmv2.text"
+local version = require "cloudhsmv2.version"
+
+local jit = rawget(_G, "jit")
+
+local STANDARD_RETRIES = "E" -- AWS's letters for features
+local ENDPOINT_OVERRIDE = "N"
+local SYSTEMS = { Windows = "windows", Linux = "linux", OSX = "macos" }
+
+local user_agent = {}
+
+-- What a component may hold; anything else becomes a hyphen.
+local function clean(value)
+  return (value:gsub("[^A-Za-z0-9!$%%&'*+.^_`|~-]", "-"))
+end
+
+local function system()
+  if jit and SYSTEMS[jit.os] then
+    return "os/" .. SYSTEMS[jit.os]
+  elseif package.config:sub(1, 1) == "\\" then
+    return "os/windows"
+  end
+  return "os/other" -- Lua does not know, and asking would be I/O
+end
+
+local function language()
+  local name = "lang/lua#" .. clean(_VERSION:match "[0-9.]+$" or "unknown")
+  if jit then
+    name = name .. " md/LuaJIT#" .. clean(jit.version:match "^LuaJIT (.*)$" or jit.version)
+  end
+  return name
+end
+
+--- Makes the function that writes the User-Agent of a client's requests.
+-- @tparam table settings `endpoint`, `app_id`, `retry`
+-- @tparam table metadata of the model: `serviceId`
+-- @tparam function getenv stands for the environment
+-- @treturn function `function(feature)`: the User-Agent, with the letter of the provider of the credentials in it
+function user_agent.writer(settings, metadata, getenv)
+  local service = text.lower((metadata.serviceId or "unknown"):gsub("[^A-Za-z0-9]", "_"))
+  local head = {
+    "cloudhsmv2-lua/" .. clean(version),
+    "ua/2.1",
+    "api/" .. service .. "#" .. clean(version),
+    system(),
+    language(),
+  }
+  local environment = getenv "AWS_EXECUTION_ENV"
+  if environment and text.trim(environment) ~= "" then
+    head[#head + 1] = "exec-env/" .. clean(environment)
+  end
+  local features = settings.endpoint and STANDARD_RETRIES .. "," .. ENDPOINT_OVERRIDE or STANDARD_RETRIES
+  local tail = " cfg/retry-mode#" .. settings.retry.mode
+  if settings.app_id then
+    tail = tail .. " app/" .. clean(settings.app_id)
+  end
+  local start = table.concat(head, " ") .. " m/" .. features
+  return function(feature)
+    return start .. (feature and "," .. feature or "") .. tail
+  end
+end
+
+return user_agent

@@ -1,0 +1,41 @@
+local user_agent = require "cloudhsmv2.user_agent"
+local version = require "cloudhsmv2.version"
+
+local function writer(settings, environment)
+  settings.retry = { mode = "standard" }
+  return user_agent.writer(settings, { serviceId = "CloudHSM V2" }, function(name)
+    return environment and environment[name]
+  end)
+end
+
+describe("the User-Agent", function()
+  it("names library, service, language and features in the grammar of the AWS SDKs", function()
+    local value = writer {} "e"
+    assert.are.equal(
+      1,
+      value:find("cloudhsmv2-lua/" .. version .. " ua/2.1 api/cloudhsm_v2#" .. version .. " os/", 1, true)
+    )
+    assert.is_truthy(value:find(" lang/lua#" .. _VERSION:match "[0-9.]+", 1, true))
+    assert.is_truthy(value:find(" m/E,e cfg/retry-mode#standard", 1, true))
+  end)
+
+  it("says so when the endpoint is one's own, and where credentials are from", function()
+    assert.is_truthy(writer { endpoint = "http://h" }("g"):find(" m/E,N,g ", 1, true))
+    assert.is_truthy(writer {}():find(" m/E ", 1, true))
+  end)
+
+  it("names LuaJIT where it runs", function()
+    assert.are.equal(jit ~= nil, writer {}():find(" md/LuaJIT#", 1, true) ~= nil)
+  end)
+
+  it("names the application and the execution environment, with hyphens for what may not stand there", function()
+    local value = writer({ app_id = "my app/1" }, { AWS_EXECUTION_ENV = "AWS_Lambda java" })()
+    assert.is_truthy(value:find(" exec-env/AWS_Lambda-java ", 1, true))
+    assert.is_truthy(value:find " app/my%-app%-1$")
+  end)
+
+  it("has nothing in it that could end a header", function()
+    local value = writer({ app_id = "a\r\nX: y" }, { AWS_EXECUTION_ENV = "\0\r\n" })()
+    assert.is_nil(value:find "[^ -~]")
+  end)
+end)
