@@ -291,7 +291,10 @@ static void writes_and_reads_every_string(void) {
   }
 
   size_t before = out.length;
-  CHECK_EQ_INT(CHSM_INVALID, chsm_json_write_string(&out, "ab\xFF" "cd", 5));
+  CHECK_EQ_INT(CHSM_INVALID, chsm_json_write_string(&out,
+                                                    "ab\xFF"
+                                                    "cd",
+                                                    5));
   CHECK_EQ_INT(before, out.length);
   out.cap = out.length + 3;
   CHECK_EQ_INT(CHSM_TOO_LARGE, chsm_json_write_string(&out, "abcdef", 6));

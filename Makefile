@@ -1,0 +1,159 @@
+# cloudhsmv2: AWS CloudHSM V2 from Lua. `make help` lists what this file makes.
+
+# Settings, to be overridden on the command line: make CC=clang CFLAGS=-O3 LUA_VERSIONS="5.4 jit"
+CFLAGS      ?= -O2 -g
+PKG_CONFIG  ?= pkg-config
+PREFIX      ?= /usr/local
+LUA_VERSION ?= 5.4
+BUILD       ?= build
+DIR         ?= ../shared/conformance
+
+# The name pkg-config has for a Lua: lua5.4 on Debian, lua-5.4 or lua54 elsewhere; nothing where it is not installed.
+names = $(if $(filter jit,$1),luajit,lua$1 lua-$1 lua$(subst .,,$1))
+found = $(firstword $(foreach name,$(call names,$1),$(shell $(PKG_CONFIG) --exists $(name) 2>/dev/null && echo $(name))))
+lua   = $(if $(filter jit,$1),luajit,lua$1)
+
+ifndef LUA_VERSIONS
+LUA_VERSIONS := $(foreach version,5.1 5.2 5.3 5.4 jit,$(if $(call found,$(version)),$(version)))
+endif
+
+WARNINGS  := -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wformat=2 -Wvla -Wcast-qual \
+             -Wundef -Wstrict-prototypes
+X86       := $(filter x86_64% i%86%,$(shell $(CC) -dumpmachine 2>/dev/null))
+HARDENING ?= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -funwind-tables \
+             $(if $(X86),-fcf-protection)
+COMPILE    = $(WARNINGS) $(HARDENING) $(CPPFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP
+LINK       = $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now,-z,noexecstack,-z,nodelete
+LIBS      ?= -lcurl -lcrypto -lm -pthread
+
+MODULES := $(LUA_VERSIONS:%=$(BUILD)/%/cloudhsmv2/core.so)
+CORE    := $(patsubst src/core/%.c,$(BUILD)/core/%.o,$(wildcard src/core/*.c))
+UNITS   := $(patsubst spec/core/%.c,$(BUILD)/unit/%,$(wildcard spec/core/*_test.c))
+SCRIPTS  = $(shell find lua spec examples -name '*.lua')
+C_FILES  = $(wildcard src/*/*.[ch] spec/core/*.[ch])
+STYLUA   = $(or $(shell command -v stylua 2>/dev/null),build/tools/node_modules/.bin/stylua)
+
+# Run a sub-make on every processor, and a program of this tree from this tree.
+PARALLEL = $(MAKE) --no-print-directory --silent -j$(shell nproc)
+HERE     = LUA_PATH='./lua/?.lua;./lua/?/init.lua;./?.lua;;' LUA_CPATH='$(BUILD)/$1/?.so;;' $(call lua,$1)
+
+.PHONY: all units test check demo lint lint-c lint-lua lint-format lint-library conformance bench asan install rock doc \
+        clean help
+.DELETE_ON_ERROR:
+
+all: $(MODULES) ## build the module for every Lua that pkg-config finds
+
+# The core knows no Lua, so it is compiled once; the binding once for each Lua.
+$(BUILD)/core/%.o: src/core/%.c
+	@mkdir -p $(@D)
+	$(CC) $(COMPILE) -c $< -o $@
+
+define for_each_lua
+$(BUILD)/$1/binding/%.o: src/binding/%.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(COMPILE) $$(shell $$(PKG_CONFIG) --cflags $$(call found,$1)) -c $$< -o $$@
+
+$(BUILD)/$1/cloudhsmv2/core.so: $(CORE) $(patsubst src/binding/%.c,$(BUILD)/$1/binding/%.o,$(wildcard src/binding/*.c))
+	@mkdir -p $$(@D)
+	$$(CC) -shared $$(LINK) $$^ -o $$@ $$(LIBS)
+endef
+$(foreach version,$(LUA_VERSIONS),$(eval $(call for_each_lua,$(version))))
+
+units: $(UNITS) ## build the C unit programs
+
+$(BUILD)/unit/%: spec/core/%.c $(CORE)
+	@mkdir -p $(@D)
+	$(CC) $(COMPILE) $(LINK) $< $(CORE) -o $@ $(LIBS)
+
+-include $(wildcard $(BUILD)/core/*.d $(BUILD)/*/binding/*.d $(BUILD)/unit/*.d)
+
+test: ## install what is missing, build, and run every test on every Lua
+	@spec/tools/setup test
+	@$(PARALLEL) check
+
+check: all units ## as test, without installing anything; SPEC=spec/x_spec.lua for one file, LUA_VERSIONS=5.4 for one Lua
+	@spec/tools/test $(BUILD) $(LUA_VERSIONS)
+
+demo: ## a tour of the API against an emulator on this machine, in under a minute
+	@spec/tools/setup demo
+	@$(PARALLEL) all LUA_VERSIONS=5.4
+	@spec/tools/demo $(BUILD)
+
+lint: ## strict warnings of two compilers, luacheck, formatting, and what the built library may hold
+	@spec/tools/setup lint
+	@$(PARALLEL) lint-c
+	@$(MAKE) --no-print-directory --silent lint-lua lint-format lint-library
+	@echo "lint: no findings"
+
+lint-c:
+	$(MAKE) --no-print-directory all units CC=gcc BUILD=build/lint/gcc CFLAGS='-O2 -Werror -fanalyzer'
+	$(MAKE) --no-print-directory all units CC=clang BUILD=build/lint/clang CFLAGS='-O2 -Werror'
+
+lint-lua:
+	luacheck --quiet lua spec examples src/bin
+
+lint-format: | $(STYLUA)
+	clang-format --dry-run -Werror $(C_FILES)
+	$(STYLUA) --check $(SCRIPTS)
+
+lint-library: all
+	spec/tools/inspect $(BUILD) $(LUA_VERSIONS)
+
+build/tools/node_modules/.bin/stylua:
+	npm install --silent --no-audit --no-fund --prefix build/tools @johnnymorganz/stylua-bin@2.5.2
+
+conformance: ## run the public test data of a folder: make conformance DIR=...
+	@spec/tools/setup test
+	@$(PARALLEL) all
+	@$(call HERE,5.4) spec/conformance.lua '$(DIR)'
+	@$(call HERE,jit) spec/conformance.lua '$(DIR)'
+
+bench: ## what decoding, signing and encoding cost
+	@spec/tools/setup test
+	@$(PARALLEL) all
+	@$(call HERE,5.4) spec/bench.lua
+	@$(call HERE,jit) spec/bench.lua
+
+# Lua itself was not built with the sanitizers, so their runtime is preloaded. Reports go to files, for a program that a spec
+# starts may hide its messages and its exit code; each report is a failure.
+SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+REPORT   = $(CURDIR)/build/asan/report
+asan: ## the whole test suite under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer
+	@spec/tools/setup test
+	@rm -f $(REPORT).*
+	@status=0; \
+	WITH="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=1:log_path=$(REPORT) \
+	  UBSAN_OPTIONS=print_stacktrace=1:log_path=$(REPORT)" \
+	  $(PARALLEL) check BUILD=build/asan LUA_VERSIONS='$(or $(ASAN_VERSIONS),5.4 jit)' HARDENING= CFLAGS='$(SANITIZE)' \
+	  || status=1; \
+	if cat $(REPORT).* 2>/dev/null; then status=1; fi; \
+	exit $$status
+
+# LuaJIT looks where Lua 5.1 looks.
+SHARE = $(PREFIX)/share/lua/$(LUA_VERSION:jit=5.1)
+LIB   = $(PREFIX)/lib/lua/$(LUA_VERSION:jit=5.1)
+install: $(BUILD)/$(LUA_VERSION)/cloudhsmv2/core.so ## install for one Lua: LUA_VERSION=5.4|jit PREFIX=/usr/local DESTDIR=
+	cd lua && find cloudhsmv2 -name '*.lua' -exec install -D -m 644 {} '$(DESTDIR)$(SHARE)'/{} \;
+	install -D -m 755 $< '$(DESTDIR)$(LIB)/cloudhsmv2/core.so'
+	install -D -m 755 src/bin/cloudhsmv2-emulator '$(DESTDIR)$(PREFIX)/bin/cloudhsmv2-emulator'
+	sed -i '1c #!/usr/bin/env $(call lua,$(LUA_VERSION))\
+package.path = "$(SHARE)/?.lua;$(SHARE)/?/init.lua;" .. package.path\
+package.cpath = "$(LIB)/?.so;" .. package.cpath' '$(DESTDIR)$(PREFIX)/bin/cloudhsmv2-emulator'
+
+rock: ## pack build/rock/cloudhsmv2-scm-1.src.rock
+	@spec/tools/setup rock
+	rm -rf build/rock && mkdir -p build/rock/cloudhsmv2
+	cp -R Makefile README.md LICENSE CHANGELOG.md SECURITY.md src lua rockspec spec examples build/rock/cloudhsmv2
+	cp rockspec/cloudhsmv2-scm-1.rockspec build/rock
+	cd build/rock && zip -q -r cloudhsmv2-scm-1.src.rock cloudhsmv2-scm-1.rockspec cloudhsmv2 && rm -r cloudhsmv2
+
+doc: ## write the reference to build/doc
+	@spec/tools/setup doc
+	rm -rf build/doc
+	lua5.1 "$$(command -v ldoc)" --quiet --config config.ld .
+
+clean: ## remove everything that was built
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
