@@ -72,7 +72,7 @@ build = {
       },
       incdirs = { "$(CURL_INCDIR)", "$(CRYPTO_INCDIR)" },
       libdirs = { "$(CURL_LIBDIR)", "$(CRYPTO_LIBDIR)" },
-      libraries = { "curl", "crypto", "m", "pthread" },
+      libraries = { "curl", "crypto", "m", "pthread", "dl" },
     },
     cloudhsmv2 = "lua/cloudhsmv2/init.lua",
     ["cloudhsmv2.client"] = "lua/cloudhsmv2/client.lua",

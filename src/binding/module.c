@@ -1,5 +1,8 @@
+#define _GNU_SOURCE /* dladdr, RTLD_NODELETE */
+
 #include "module.h"
 
+#include <dlfcn.h>
 #include <math.h>
 #include <stdint.h>
 
@@ -63,6 +66,15 @@ static int module_uuid(lua_State *L) {
 }
 
 
+/* Keeps this library in memory until the process ends: libcurl and OpenSSL leave handlers that run at exit, and Lua unloads its
+   modules before. The linker's -z nodelete says the same, but not every build can pass it. */
+static void stay_loaded(void) {
+  static const char here = 0;
+  Dl_info library;
+  if (dladdr(&here, &library) && library.dli_fname) dlopen(library.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+
 static const luaL_Reg functions[] = {
   { "now", module_now },       { "time", module_time }, { "sleep", module_sleep },
   { "random", module_random }, { "uuid", module_uuid }, { NULL, NULL },
@@ -72,6 +84,7 @@ static const luaL_Reg functions[] = {
 CHSM_EXPORT int luaopen_cloudhsmv2_core(lua_State *L);
 CHSM_EXPORT int luaopen_cloudhsmv2_core(lua_State *L) {
   chsm_checkversion(L);
+  stay_loaded();
   lua_newtable(L);
   chsm_setfuncs(L, functions);
   chsm_open_codec(L);
