@@ -1,6 +1,8 @@
 local cloudhsmv2 = require "cloudhsmv2"
 local fake_runtime = require "spec.helper.fake_runtime"
 
+local TRANSPORT = rawget(_G, "ngx") and "cloudhsmv2.runtime.nginx" or "cloudhsmv2.runtime.curl" -- what serves here
+
 local KEYS = { access_key_id = "AKIDEXAMPLE", secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" }
 
 local function options_of(fields, environment)
@@ -59,7 +61,7 @@ describe("requiring the module", function()
     end)
 
     require "cloudhsmv2"
-    assert.is_nil(package.loaded["cloudhsmv2.runtime.curl"])
+    assert.is_nil(package.loaded[TRANSPORT])
     assert.are.same({}, touched)
     for name in pairs(_G) do
       assert.is_true(before[name], "global " .. tostring(name))
@@ -74,29 +76,29 @@ end)
 
 describe("a new client", function()
   it("opens and loads no transport before its first call", function()
-    local loaded = package.loaded["cloudhsmv2.runtime.curl"]
-    package.loaded["cloudhsmv2.runtime.curl"] = nil
+    local loaded = package.loaded[TRANSPORT]
+    package.loaded[TRANSPORT] = nil
     finally(function()
-      package.loaded["cloudhsmv2.runtime.curl"] = loaded
+      package.loaded[TRANSPORT] = loaded
     end)
     local client = assert(new { runtime = false })
     assert.is_number(client.runtime.now())
-    assert.is_nil(package.loaded["cloudhsmv2.runtime.curl"])
+    assert.is_nil(package.loaded[TRANSPORT])
     client:close()
-    assert.is_nil(package.loaded["cloudhsmv2.runtime.curl"])
+    assert.is_nil(package.loaded[TRANSPORT])
   end)
 
   it("makes its transport of the settings, once, and closes it", function()
-    local loaded = package.loaded["cloudhsmv2.runtime.curl"]
+    local loaded = package.loaded[TRANSPORT]
     local made, runtime = {}, fake_runtime.new()
-    package.loaded["cloudhsmv2.runtime.curl"] = {
+    package.loaded[TRANSPORT] = {
       new = function(options)
         made[#made + 1] = options
         return runtime
       end,
     }
     finally(function()
-      package.loaded["cloudhsmv2.runtime.curl"] = loaded
+      package.loaded[TRANSPORT] = loaded
     end)
     local client = assert(
       new { runtime = false, ca_file = "/ca.pem", proxy = "http://user:hunter2@p", max_body = 5, max_header = 6 }
@@ -109,14 +111,14 @@ describe("a new client", function()
   end)
 
   it("reports what its transport refuses as the error of the call", function()
-    local loaded = package.loaded["cloudhsmv2.runtime.curl"]
-    package.loaded["cloudhsmv2.runtime.curl"] = {
+    local loaded = package.loaded[TRANSPORT]
+    package.loaded[TRANSPORT] = {
       new = function()
         return nil, cloudhsmv2.errors.new { kind = "config", code = "BadCaFile", message = "ca_file: is empty" }
       end,
     }
     finally(function()
-      package.loaded["cloudhsmv2.runtime.curl"] = loaded
+      package.loaded[TRANSPORT] = loaded
     end)
     local _, err = assert(new { runtime = false }):create_hsm { ClusterId = "c", AvailabilityZone = "a" }
     assert.are.equal("config", err.kind)

@@ -14,7 +14,9 @@ for name, call in pairs { call = protected.call, coroutine_pcall = protected.cor
 
     it("catches what is raised, whatever it is", function()
       local raised = {}
-      local ok, caught = call(error, raised)
+      local ok, caught = call(function() -- nginx runs no C function as a coroutine
+        error(raised)
+      end)
       assert.is_false(ok)
       assert.are.equal(raised, caught)
     end)

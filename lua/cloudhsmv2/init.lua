@@ -14,44 +14,15 @@ local core = require "cloudhsmv2.core"
 local credentials = require "cloudhsmv2.credentials"
 local endpoint = require "cloudhsmv2.endpoint"
 local errors = require "cloudhsmv2.errors"
+local parallel = require "cloudhsmv2.parallel"
 local retry = require "cloudhsmv2.retry"
+local runtimes = require "cloudhsmv2.runtime"
 local settings = require "cloudhsmv2.config.settings"
 local sigv4 = require "cloudhsmv2.sigv4"
 local user_agent = require "cloudhsmv2.user_agent"
 local version = require "cloudhsmv2.version"
 
 local format = string.format
-
--- The runtime of plain Lua, which is loaded and opened by the first request; its clocks are the core's.
-local function deferred_runtime(resolved)
-  local options = {
-    ca_file = resolved.ca_file,
-    proxy = resolved.proxy,
-    max_body = resolved.max_body,
-    max_header = resolved.max_header,
-  }
-  local runtime
-  return {
-    send = function(request)
-      if not runtime then
-        local err
-        runtime, err = require("cloudhsmv2.runtime.curl").new(options)
-        if not runtime then
-          return nil, err
-        end
-      end
-      return runtime.send(request)
-    end,
-    close = function()
-      if runtime then
-        runtime.close()
-      end
-    end,
-    sleep = core.sleep,
-    now = core.now,
-    time = core.time,
-  }
-end
 
 -- AWS's models leave out what is the same as the endpoint's prefix, and those of protocol suites have neither.
 local function signing_name(metadata)
@@ -127,7 +98,7 @@ local function new(options)
   if not address then
     return nil, err
   end
-  local runtime = options.runtime or deferred_runtime(resolved)
+  local runtime = options.runtime or runtimes.new(resolved)
   resolved.proxy = nil -- its password stays in the runtime
   local chain
   chain, err = credentials.new { credentials = options.credentials, getenv = options.getenv, time = runtime.time }
@@ -162,6 +133,9 @@ return {
   new = new,
   --- The error objects: `errors.is(value)`, `errors.kinds`; see `cloudhsmv2.errors`.
   errors = errors,
+  --- Several things at once; see `cloudhsmv2.parallel`.
+  -- @function parallel
+  parallel = parallel.run,
   --- The version of this library.
   version = version,
 }

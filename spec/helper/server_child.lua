@@ -168,6 +168,23 @@ good["short-length"] = function(connection)
   return connection:send "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
 end
 
+-- /delay/MILLISECONDS, and what the most of these at a time were: the latter starts a new count.
+local delayed, most_delayed = 0, 0
+
+function good.delay(connection, request)
+  delayed = delayed + 1
+  most_delayed = math.max(most_delayed, delayed)
+  pause(tonumber(request.path:match "%d+$") / 1000)
+  delayed = delayed - 1
+  return connection:reply "{}"
+end
+
+good["most-delayed"] = function(connection)
+  local most = most_delayed
+  most_delayed = delayed
+  return connection:reply(tostring(most))
+end
+
 local bad = {}
 
 function bad.close() end

@@ -17,6 +17,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <sys/epoll.h>
+#endif
+
 #include <curl/curl.h>
 #include <openssl/err.h>
 
@@ -34,8 +38,9 @@
 
 enum {
   MOST_RUNNING = 1024,
-  MOST_IDLE_HANDLES = 16,
-  MOST_IDLE_CONNECTIONS = 64,
+  MOST_IDLE_HANDLES = 64,
+  MOST_IDLE_CONNECTIONS = 512,
+  FEW_TRANSFERS = 4, /* so few are cheaper moved on than asked about */
   MOST_URL = 8 * 1024,
   MOST_REQUEST_HEADERS = 256 * 1024,
   EAGER_BODY = 256 * 1024, /* room made on the word of Content-Length alone */
@@ -46,10 +51,12 @@ enum {
 
 static const long MOST_MILLISECONDS = 1000000000; /* about 11 days */
 static const double MOST_WAIT = 60;               /* seconds in one step */
+static const double MOST_QUIET = 0.1;             /* seconds for which libcurl may be left alone, for all that anybody knows */
 
 /* A socket of libcurl's. Its number alone may mean another file one day; with the inode it does not. */
 struct open_socket {
   int number;
+  int port; /* the local one; 0: not known yet */
   dev_t device;
   ino_t inode;
 };
@@ -68,6 +75,11 @@ struct chsm_http {
   size_t idle_count;
   struct open_socket *sockets; /* owned; every socket that libcurl has open */
   size_t socket_count, socket_capacity;
+  int watch;        /* an epoll that tells whether something arrived on any of them; -1: there is none */
+  bool sending;     /* a transfer connects or sends, or did when libcurl was last asked to move on */
+  bool stirred;     /* a transfer began or ended since libcurl was last asked to move on */
+  double next_move; /* when libcurl wants to be asked, whatever arrives; monotonic */
+  double next_idle; /* when the first read timeout may pass; monotonic */
 };
 
 struct chsm_http_transfer {
@@ -148,6 +160,45 @@ static void quiet_end(const struct quiet *quiet) {
 
 /* ---- Sockets ---- */
 
+/* Without it every step asks libcurl, which is slower and no less right. */
+static void close_watch(chsm_http *http) {
+  if (http->watch >= 0) close(http->watch);
+  http->watch = -1;
+}
+
+
+#ifdef __linux__
+static int open_watch(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+
+/* Says at the next look whether bytes, or an end, arrived on any socket since the last one. */
+static bool has_arrivals(const chsm_http *http) {
+  struct epoll_event events[64];
+  return http->watch < 0 || epoll_wait(http->watch, events, 64, 0) != 0;
+}
+
+
+/* Adds a socket, which leaves by itself when it is closed. An arrival is told of once: what an idle connection holds must not be told
+   again and again. */
+static void watch_socket(chsm_http *http, int number) {
+  struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET };
+  if (http->watch < 0 || epoll_ctl(http->watch, EPOLL_CTL_ADD, number, &event) == 0) return;
+  close_watch(http);
+}
+#else
+static int open_watch(void) { return -1; }
+
+
+static bool has_arrivals(const chsm_http *http) {
+  (void)http;
+  return true;
+}
+
+
+static void watch_socket(chsm_http *http, int number) { (void)http, (void)number; }
+#endif
+
+
 /* Remembers a socket, so that a forked child can close its copy. False: out of memory. */
 static bool remember_socket(chsm_http *http, int number) {
   struct stat facts;
@@ -160,6 +211,7 @@ static bool remember_socket(chsm_http *http, int number) {
   }
   if (fstat(number, &facts)) return false;
   http->sockets[http->socket_count++] = (struct open_socket) { .number = number, .device = facts.st_dev, .inode = facts.st_ino };
+  watch_socket(http, number);
   return true;
 }
 
@@ -229,18 +281,20 @@ static bool holds_stray_bytes(int number) {
 
 
 #if CHSM_HTTP_HOOK
-/* The local port of a socket; 0: it has none. */
-static int local_port(int number) {
+/* The local port of a socket, which keeps the first it gets; 0: it has none. */
+static int local_port(struct open_socket *it) {
   union {
     struct sockaddr any;
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
   } address;
   socklen_t length = sizeof address;
-  if (getsockname(number, &address.any, &length)) return 0;
-  return address.any.sa_family == AF_INET    ? ntohs(address.v4.sin_port)
-         : address.any.sa_family == AF_INET6 ? ntohs(address.v6.sin6_port)
-                                             : 0;
+  if (it->port) return it->port;
+  if (getsockname(it->number, &address.any, &length)) return 0;
+  it->port = address.any.sa_family == AF_INET    ? ntohs(address.v4.sin_port)
+             : address.any.sa_family == AF_INET6 ? ntohs(address.v6.sin6_port)
+                                                 : 0;
+  return it->port;
 }
 
 
@@ -251,10 +305,10 @@ static int begin(void *data, char *remote, char *local, int remote_port, int por
   long connects = 0;
   (void)remote, (void)local, (void)remote_port;
   if (transfer->began && transfer->fresh) return CURL_PREREQFUNC_ABORT;
-  const chsm_http *http = transfer->http;
+  chsm_http *http = transfer->http;
   if (curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects) == CURLE_OK && !connects)
     for (size_t i = 0; i < http->socket_count; i++)
-      if (local_port(http->sockets[i].number) == port) transfer->unclean = transfer->unclean || holds_stray_bytes(http->sockets[i].number);
+      if (local_port(&http->sockets[i]) == port) transfer->unclean = transfer->unclean || holds_stray_bytes(http->sockets[i].number);
   if (transfer->unclean) return CURL_PREREQFUNC_ABORT;
   transfer->began = true;
   transfer->moved = chsm_clock_monotonic();
@@ -330,6 +384,7 @@ static void link_running(chsm_http *http, chsm_http_transfer *transfer) {
   if (http->running) http->running->previous = transfer;
   http->running = transfer;
   http->count++;
+  http->stirred = true;
 }
 
 
@@ -343,6 +398,7 @@ static void unlink_running(chsm_http_transfer *transfer) {
   transfer->previous = transfer->next = NULL;
   transfer->http = NULL;
   http->count--;
+  http->stirred = true;
 }
 
 
@@ -390,6 +446,7 @@ static void heed_fork(chsm_http *http) {
     struct stat facts;
     if (fstat(it->number, &facts) == 0 && facts.st_dev == it->device && facts.st_ino == it->inode) close(it->number);
   }
+  close_watch(http); /* this process's share in it; a socket is in the parent's for as long as the parent has it open */
   http->socket_count = 0;
   http->idle_count = 0;
   http->multi = NULL;
@@ -581,6 +638,7 @@ chsm_http *chsm_http_new(const chsm_http_options *options, chsm_http_failure *fa
   if (!chsm_http_check(options, failure)) return NULL;
   pthread_once(&libcurl_once, init_libcurl);
   chsm_http *http = calloc(1, sizeof *http);
+  if (http) http->watch = -1;
   if (!http || libcurl_ready != CURLE_OK || !copy(&http->ca_file, options->ca_file) || !copy(&http->proxy, options->proxy)) {
     chsm_http_fail(failure, "transport", "OutOfMemory", "no", "no memory left for a client, or libcurl did not start");
     chsm_http_free(http);
@@ -612,6 +670,7 @@ void chsm_http_free(chsm_http *http) {
     curl_easy_cleanup(http->idle[--http->idle_count]);
   if (http->multi) curl_multi_cleanup(http->multi);
   quiet_end(&quiet);
+  close_watch(http);
   if (http->proxy) OPENSSL_cleanse(http->proxy, strlen(http->proxy)); /* may hold a password */
   free(http->proxy);
   free(http->ca_file);
@@ -918,6 +977,7 @@ static CURLM *multi_of(chsm_http *http) {
   http->multi = curl_multi_init();
   http->owner = getpid();
   if (http->multi) {
+    http->watch = open_watch();
     curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)MOST_IDLE_CONNECTIONS);
   }
@@ -1011,9 +1071,11 @@ static void note_upload(chsm_http_transfer *transfer, double now) {
 static double expire(chsm_http *http) {
   double now = chsm_clock_monotonic(), soonest = HUGE_VAL;
   chsm_http_transfer *next;
+  http->sending = false;
   for (chsm_http_transfer *transfer = http->running; transfer; transfer = next) {
     next = transfer->next;
     note_upload(transfer, now);
+    if (!transfer->began || (uintmax_t)transfer->uploaded < transfer->request_body.length) http->sending = true;
     double left = transfer->moved + transfer->read_timeout - now;
     if (transfer->began && left <= 0) {
       transfer->idle = true;
@@ -1033,22 +1095,44 @@ static void fail_all(chsm_http *http) {
 }
 
 
+/* Lets libcurl move on what can move, and ends what has ended. Notes what `is_quiet` asks for. */
+static void move(chsm_http *http) {
+  int handles;
+  long alarm = -1;
+  http->stirred = false;
+  if (curl_multi_perform(http->multi, &handles) != CURLM_OK) fail_all(http);
+  collect(http);
+  double now = chsm_clock_monotonic();
+  http->next_idle = now + expire(http);
+  if (curl_multi_timeout(http->multi, &alarm) != CURLM_OK) alarm = 0;
+  http->next_move = now + (alarm >= 0 && (double)alarm / 1000 < MOST_QUIET ? (double)alarm / 1000 : MOST_QUIET);
+}
+
+
+/* Whether libcurl would find nothing to do. It asks the kernel about each transfer by itself; this asks once about all, which is what
+   makes frequent steps cheap. It can be said only while all transfers wait for an answer: not while one connects or sends. */
+static bool is_quiet(const chsm_http *http) {
+  double now = chsm_clock_monotonic();
+  if (http->count <= FEW_TRANSFERS || http->stirred || now >= http->next_move || now >= http->next_idle) return false;
+  return !http->sending && !has_arrivals(http);
+}
+
+
 /* Moves all transfers on, and returns how many still run. Waits up to `wait` seconds, at most a minute, for one of them to end; with
    0 it does what can be done at once. */
 size_t chsm_http_step(chsm_http *http, double wait) {
   heed_fork(http);
-  if (!http->count) return 0;
+  if (!http->count || (!(wait > 0) && is_quiet(http))) return http->count;
   struct quiet quiet = quiet_begin();
   size_t before = http->count;
   double until = chsm_clock_monotonic() + (!(wait > 0) ? 0 : wait < MOST_WAIT ? wait : MOST_WAIT);
   for (;;) {
     int handles;
-    if (curl_multi_perform(http->multi, &handles) != CURLM_OK) fail_all(http);
-    collect(http);
-    double left = expire(http), rest = until - chsm_clock_monotonic();
+    move(http);
+    double now = chsm_clock_monotonic(), left = http->next_idle - now, rest = until - now;
     if (http->count < before || rest <= 0) break;
     if (rest < left) left = rest;
-    if (curl_multi_poll(http->multi, NULL, 0, (int)ceil(left * 1000), &handles) != CURLM_OK) fail_all(http);
+    if (curl_multi_poll(http->multi, NULL, 0, left > 0 ? (int)ceil(left * 1000) : 0, &handles) != CURLM_OK) fail_all(http);
   }
   quiet_end(&quiet);
   return http->count;

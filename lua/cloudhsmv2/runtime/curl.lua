@@ -1,4 +1,5 @@
---- The runtime of plain Lua: requests go over libcurl, and whoever calls waits.
+--- The runtime of plain Lua: requests go over libcurl, and whoever calls waits. Inside `cloudhsmv2.parallel` the others go on
+-- meanwhile.
 --
 -- A runtime is a table of plain functions, called with a dot: `send`, `sleep`, `now`, `time`, `close`. This one keeps its
 -- connections for the next request (HTTP/1.1), always verifies TLS, follows no redirect and asks for no compression.
@@ -21,25 +22,33 @@
 
 local core = require "cloudhsmv2.core"
 local errors = require "cloudhsmv2.errors"
-
-local STEP = 0.25 -- seconds in C at a time, so that an interrupt (Ctrl-C) is heard soon
+local scheduler = require "cloudhsmv2.runtime.scheduler"
 
 local curl = {}
-
--- Blocks until the exchange `id` has ended. All waiting of this runtime is here: to overlap calls of several coroutines, this is
--- what yields to a scheduler instead.
-local function wait(transfer, id)
-  local response, failure = transfer:result(id)
-  while response == false do
-    transfer:step(STEP)
-    response, failure = transfer:result(id)
-  end
-  return response, failure
-end
 
 local function closed()
   return nil, { kind = "aborted", code = "Closed", message = "the client is closed; make a new one", sent = "no" }
 end
+
+--- Lets some seconds pass. Also `runtime.sleep`.
+-- @function curl.sleep
+-- @tparam number seconds
+curl.sleep = scheduler.sleep
+
+--- Seconds on a clock that never jumps: for durations and deadlines. Also `runtime.now`.
+-- @function curl.now
+-- @treturn number seconds
+curl.now = core.now
+
+--- Seconds since 1970, with a fraction, as the machine believes. Also `runtime.time`.
+-- @function curl.time
+-- @treturn number seconds
+curl.time = core.time
+
+--- Runs functions, which must not raise, so that their waiting overlaps; see `cloudhsmv2.runtime.scheduler`.
+-- @function curl.all
+-- @tparam table functions a list
+curl.all = scheduler.all
 
 --- Makes a runtime.
 -- @tparam[opt] table options
@@ -90,7 +99,7 @@ function curl.new(options)
     if not id then
       return nil, failure
     end
-    return wait(transfer, id)
+    return scheduler.wait(transfer, id)
   end
 
   --- Closes all connections; what is sent afterwards fails as `aborted`. May be called again.
@@ -102,21 +111,7 @@ function curl.new(options)
     end
   end
 
-  --- Blocks for some seconds.
-  -- @function runtime.sleep
-  -- @tparam number seconds
-  runtime.sleep = core.sleep
-
-  --- Seconds on a clock that never jumps: for durations and deadlines.
-  -- @function runtime.now
-  -- @treturn number seconds
-  runtime.now = core.now
-
-  --- Seconds since 1970, with a fraction, as the machine believes.
-  -- @function runtime.time
-  -- @treturn number seconds
-  runtime.time = core.time
-
+  runtime.sleep, runtime.now, runtime.time = curl.sleep, curl.now, curl.time
   return runtime
 end
 
