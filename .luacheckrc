@@ -4,3 +4,5 @@ max_line_length = 140 -- stylua breaks code at 120, and leaves comments and long
 files["lua/cloudhsmv2/emulator/nginx.lua"] = { globals = { "ngx" } }
 -- Specs may look which Lua they run on.
 files["spec"] = { std = "min+busted", read_globals = { "jit", "loadstring", "newproxy", "setfenv" } }
+-- The OpenResty example runs in nginx, on LuaJIT.
+files["examples/openresty"] = { std = "ngx_lua" }
