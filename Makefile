@@ -37,8 +37,8 @@ STYLUA   = $(or $(shell command -v stylua 2>/dev/null),build/tools/node_modules/
 PARALLEL = $(MAKE) --no-print-directory --silent -j$(shell nproc)
 HERE     = LUA_PATH='./lua/?.lua;./lua/?/init.lua;./?.lua;;' LUA_CPATH='$(BUILD)/$1/?.so;;' $(call lua,$1)
 
-.PHONY: all units test check demo lint lint-c lint-lua lint-format lint-library conformance bench asan install rock doc \
-        clean help
+.PHONY: all units test check demo lint lint-c lint-lua lint-format lint-library conformance bench asan browser dashboard install \
+        rock doc clean help
 .DELETE_ON_ERROR:
 
 all: $(MODULES) ## build the module for every Lua that pkg-config finds
@@ -113,6 +113,20 @@ bench: ## what decoding, signing and encoding cost
 	@$(PARALLEL) all
 	@$(call HERE,5.4) spec/bench.lua
 	@$(call HERE,jit) spec/bench.lua
+	@$(call HERE,5.4) spec/nginx/bench.lua
+
+dashboard: ## the OpenResty example against an emulator of its own, until Ctrl-C
+	@spec/tools/setup browser
+	@$(PARALLEL) --silent all LUA_VERSIONS=jit
+	@examples/openresty/run
+
+browser: | build/tools/node_modules/playwright-core ## the OpenResty example in a headless Chromium; pictures go to build/screenshots
+	@$(PARALLEL) --silent all LUA_VERSIONS=jit
+	@spec/tools/browser
+
+build/tools/node_modules/playwright-core:
+	@spec/tools/setup browser
+	PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm install --silent --no-audit --no-fund --prefix build/tools playwright-core@1.60.0
 
 # Lua itself was not built with the sanitizers, so their runtime is preloaded. Reports go to files, for a program that a spec
 # starts may hide its messages and its exit code; each report is a failure.
@@ -120,6 +134,7 @@ SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sani
 REPORT   = $(CURDIR)/build/asan/report
 asan: ## the whole test suite under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer
 	@spec/tools/setup test
+	@$(PARALLEL) --silent all LUA_VERSIONS=jit
 	@rm -f $(REPORT).*
 	@status=0; \
 	WITH="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=1:log_path=$(REPORT) \

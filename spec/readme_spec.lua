@@ -120,6 +120,11 @@ describe("the README", function()
     assert.is_truthy(run("Waiting"):find "^1\tACTIVE\t")
   end)
 
+  it("shows how to make many calls at once", function()
+    local printed = run("Many calls at once", { cloudhsmv2 = cloudhsmv2 })
+    assert.is_truthy(printed:find "^1\ttable: [^\n]+\n2\ttable: [^\n]+$")
+  end)
+
   it("shows a test of the reader's own", function()
     local tests = {}
     run("A CloudHSM for your own tests", {
@@ -140,6 +145,6 @@ describe("the README", function()
     for _ in pairs(blocks) do
       count = count + 1
     end
-    assert.are.equal(7, count)
+    assert.are.equal(8, count)
   end)
 end)
