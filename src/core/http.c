@@ -17,7 +17,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Whether the kernel tells which sockets are ready. Then a step costs what is ready, not what is under way. */
+#ifndef CHSM_HTTP_EPOLL
 #ifdef __linux__
+#define CHSM_HTTP_EPOLL 1
+#else
+#define CHSM_HTTP_EPOLL 0
+#endif
+#endif
+#if CHSM_HTTP_EPOLL
 #include <sys/epoll.h>
 #endif
 
@@ -38,9 +46,9 @@
 
 enum {
   MOST_RUNNING = 1024,
-  MOST_IDLE_HANDLES = 64,
+  MOST_IDLE_HANDLES = 256,
   MOST_IDLE_CONNECTIONS = 512,
-  FEW_TRANSFERS = 4, /* so few are cheaper moved on than asked about */
+  READY_AT_ONCE = 64, /* sockets that the kernel tells of in one go */
   MOST_URL = 8 * 1024,
   MOST_REQUEST_HEADERS = 256 * 1024,
   EAGER_BODY = 256 * 1024, /* room made on the word of Content-Length alone */
@@ -51,7 +59,6 @@ enum {
 
 static const long MOST_MILLISECONDS = 1000000000; /* about 11 days */
 static const double MOST_WAIT = 60;               /* seconds in one step */
-static const double MOST_QUIET = 0.1;             /* seconds for which libcurl may be left alone, for all that anybody knows */
 
 /* A socket of libcurl's. Its number alone may mean another file one day; with the inode it does not. */
 struct open_socket {
@@ -75,10 +82,9 @@ struct chsm_http {
   size_t idle_count;
   struct open_socket *sockets; /* owned; every socket that libcurl has open */
   size_t socket_count, socket_capacity;
-  int watch;        /* an epoll that tells whether something arrived on any of them; -1: there is none */
-  bool sending;     /* a transfer connects or sends, or did when libcurl was last asked to move on */
+  int watch;        /* epoll with the sockets that libcurl waits for; -1: there is none, and libcurl polls them itself */
   bool stirred;     /* a transfer began or ended since libcurl was last asked to move on */
-  double next_move; /* when libcurl wants to be asked, whatever arrives; monotonic */
+  double next_move; /* when libcurl wants to be asked, whatever is ready; monotonic */
   double next_idle; /* when the first read timeout may pass; monotonic */
 };
 
@@ -160,45 +166,6 @@ static void quiet_end(const struct quiet *quiet) {
 
 /* ---- Sockets ---- */
 
-/* Without it every step asks libcurl, which is slower and no less right. */
-static void close_watch(chsm_http *http) {
-  if (http->watch >= 0) close(http->watch);
-  http->watch = -1;
-}
-
-
-#ifdef __linux__
-static int open_watch(void) { return epoll_create1(EPOLL_CLOEXEC); }
-
-
-/* Says at the next look whether bytes, or an end, arrived on any socket since the last one. */
-static bool has_arrivals(const chsm_http *http) {
-  struct epoll_event events[64];
-  return http->watch < 0 || epoll_wait(http->watch, events, 64, 0) != 0;
-}
-
-
-/* Adds a socket, which leaves by itself when it is closed. An arrival is told of once: what an idle connection holds must not be told
-   again and again. */
-static void watch_socket(chsm_http *http, int number) {
-  struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET };
-  if (http->watch < 0 || epoll_ctl(http->watch, EPOLL_CTL_ADD, number, &event) == 0) return;
-  close_watch(http);
-}
-#else
-static int open_watch(void) { return -1; }
-
-
-static bool has_arrivals(const chsm_http *http) {
-  (void)http;
-  return true;
-}
-
-
-static void watch_socket(chsm_http *http, int number) { (void)http, (void)number; }
-#endif
-
-
 /* Remembers a socket, so that a forked child can close its copy. False: out of memory. */
 static bool remember_socket(chsm_http *http, int number) {
   struct stat facts;
@@ -211,7 +178,6 @@ static bool remember_socket(chsm_http *http, int number) {
   }
   if (fstat(number, &facts)) return false;
   http->sockets[http->socket_count++] = (struct open_socket) { .number = number, .device = facts.st_dev, .inode = facts.st_ino };
-  watch_socket(http, number);
   return true;
 }
 
@@ -268,6 +234,77 @@ static int close_socket(void *data, curl_socket_t number) {
   }
   return close(number);
 }
+
+
+/* ---- Readiness ---- */
+
+static void close_watch(chsm_http *http) {
+  if (http->watch >= 0) close(http->watch);
+  http->watch = -1;
+}
+
+
+#if CHSM_HTTP_EPOLL
+/* libcurl's CURLMOPT_SOCKETFUNCTION: what it waits for on a socket from now on. A socket leaves the epoll by itself when it is closed. */
+static int heed_socket(CURL *easy, curl_socket_t number, int what, void *data, void *unused) {
+  const chsm_http *http = data;
+  struct epoll_event event = { .data.fd = number };
+  (void)easy, (void)unused;
+  if (what == CURL_POLL_REMOVE) {
+    epoll_ctl(http->watch, EPOLL_CTL_DEL, number, &event);
+    return 0;
+  }
+  if (what & CURL_POLL_IN) event.events |= EPOLLIN;
+  if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
+  if (epoll_ctl(http->watch, EPOLL_CTL_MOD, number, &event) == 0) return 0;
+  return epoll_ctl(http->watch, EPOLL_CTL_ADD, number, &event) == 0 ? 0 : -1;
+}
+
+
+/* Has libcurl tell its sockets. Without an epoll it goes on polling them itself, which is slower and no less right. */
+static void open_watch(chsm_http *http) {
+  http->watch = epoll_create1(EPOLL_CLOEXEC);
+  if (http->watch < 0) return;
+  if (curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http) != CURLM_OK ||
+      curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, heed_socket) != CURLM_OK)
+    close_watch(http);
+}
+
+
+/* Has libcurl serve the sockets that are ready. Returns how many were, or -1: libcurl failed. */
+static int serve_sockets(chsm_http *http) {
+  struct epoll_event events[READY_AT_ONCE];
+  int served = 0, count, handles;
+  do {
+    count = epoll_wait(http->watch, events, READY_AT_ONCE, 0);
+    for (int i = 0; i < count; i++) {
+      int mask = (events[i].events & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) | (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+                 (events[i].events & EPOLLERR ? CURL_CSELECT_ERR : 0);
+      if (curl_multi_socket_action(http->multi, events[i].data.fd, mask, &handles) != CURLM_OK) return -1;
+    }
+    if (count > 0) served += count;
+  } while (count == READY_AT_ONCE && served < MOST_RUNNING);
+  return served;
+}
+
+
+/* Waits until a socket is ready. */
+static void await_sockets(const chsm_http *http, int timeout) {
+  struct epoll_event event;
+  epoll_wait(http->watch, &event, 1, timeout);
+}
+#else
+static void open_watch(chsm_http *http) { http->watch = -1; }
+
+
+static int serve_sockets(chsm_http *http) {
+  (void)http;
+  return 0;
+}
+
+
+static void await_sockets(const chsm_http *http, int timeout) { (void)http, (void)timeout; }
+#endif
 
 
 /* ---- What libcurl tells of a running transfer ---- */
@@ -446,7 +483,7 @@ static void heed_fork(chsm_http *http) {
     struct stat facts;
     if (fstat(it->number, &facts) == 0 && facts.st_dev == it->device && facts.st_ino == it->inode) close(it->number);
   }
-  close_watch(http); /* this process's share in it; a socket is in the parent's for as long as the parent has it open */
+  close_watch(http); /* this process's share in it; the parent's sockets stay in the parent's */
   http->socket_count = 0;
   http->idle_count = 0;
   http->multi = NULL;
@@ -977,7 +1014,7 @@ static CURLM *multi_of(chsm_http *http) {
   http->multi = curl_multi_init();
   http->owner = getpid();
   if (http->multi) {
-    http->watch = open_watch();
+    open_watch(http);
     curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)MOST_IDLE_CONNECTIONS);
   }
@@ -1071,11 +1108,9 @@ static void note_upload(chsm_http_transfer *transfer, double now) {
 static double expire(chsm_http *http) {
   double now = chsm_clock_monotonic(), soonest = HUGE_VAL;
   chsm_http_transfer *next;
-  http->sending = false;
   for (chsm_http_transfer *transfer = http->running; transfer; transfer = next) {
     next = transfer->next;
     note_upload(transfer, now);
-    if (!transfer->began || (uintmax_t)transfer->uploaded < transfer->request_body.length) http->sending = true;
     double left = transfer->moved + transfer->read_timeout - now;
     if (transfer->began && left <= 0) {
       transfer->idle = true;
@@ -1095,26 +1130,32 @@ static void fail_all(chsm_http *http) {
 }
 
 
-/* Lets libcurl move on what can move, and ends what has ended. Notes what `is_quiet` asks for. */
+/* Lets libcurl move on what can move, and ends what has ended. */
 static void move(chsm_http *http) {
-  int handles;
+  int handles, served = 0;
   long alarm = -1;
+  bool due = http->watch < 0 || http->stirred || chsm_clock_monotonic() >= http->next_move;
   http->stirred = false;
-  if (curl_multi_perform(http->multi, &handles) != CURLM_OK) fail_all(http);
+  if (http->watch >= 0) served = serve_sockets(http);
+  if (served < 0 || (due && (http->watch < 0 ? curl_multi_perform(http->multi, &handles)
+                                             : curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &handles)) != CURLM_OK))
+    fail_all(http);
   collect(http);
   double now = chsm_clock_monotonic();
+  if (!due && !served && now < http->next_idle) return;
   http->next_idle = now + expire(http);
   if (curl_multi_timeout(http->multi, &alarm) != CURLM_OK) alarm = 0;
-  http->next_move = now + (alarm >= 0 && (double)alarm / 1000 < MOST_QUIET ? (double)alarm / 1000 : MOST_QUIET);
+  http->next_move = alarm < 0 ? HUGE_VAL : now + (double)alarm / 1000;
 }
 
 
-/* Whether libcurl would find nothing to do. It asks the kernel about each transfer by itself; this asks once about all, which is what
-   makes frequent steps cheap. It can be said only while all transfers wait for an answer: not while one connects or sends. */
-static bool is_quiet(const chsm_http *http) {
-  double now = chsm_clock_monotonic();
-  if (http->count <= FEW_TRANSFERS || http->stirred || now >= http->next_move || now >= http->next_idle) return false;
-  return !http->sending && !has_arrivals(http);
+/* Waits up to `seconds` until something can move. */
+static void pause_for(chsm_http *http, double seconds) {
+  int handles, timeout = seconds > 0 ? (int)ceil(seconds * 1000) : 0;
+  if (http->watch >= 0)
+    await_sockets(http, timeout);
+  else if (curl_multi_poll(http->multi, NULL, 0, timeout, &handles) != CURLM_OK)
+    fail_all(http);
 }
 
 
@@ -1122,17 +1163,16 @@ static bool is_quiet(const chsm_http *http) {
    0 it does what can be done at once. */
 size_t chsm_http_step(chsm_http *http, double wait) {
   heed_fork(http);
-  if (!http->count || (!(wait > 0) && is_quiet(http))) return http->count;
+  if (!http->count) return 0;
   struct quiet quiet = quiet_begin();
   size_t before = http->count;
   double until = chsm_clock_monotonic() + (!(wait > 0) ? 0 : wait < MOST_WAIT ? wait : MOST_WAIT);
   for (;;) {
-    int handles;
     move(http);
-    double now = chsm_clock_monotonic(), left = http->next_idle - now, rest = until - now;
-    if (http->count < before || rest <= 0) break;
-    if (rest < left) left = rest;
-    if (curl_multi_poll(http->multi, NULL, 0, left > 0 ? (int)ceil(left * 1000) : 0, &handles) != CURLM_OK) fail_all(http);
+    double now = chsm_clock_monotonic(), next = http->next_idle;
+    if (http->count < before || now >= until) break;
+    if (http->watch >= 0 && http->next_move < next) next = http->next_move;
+    pause_for(http, (until < next ? until : next) - now);
   }
   quiet_end(&quiet);
   return http->count;

@@ -14,8 +14,8 @@ local now = require("cloudhsmv2.core").now
 
 local min, huge = math.min, math.huge
 
-local FIRST_TICK, LAST_TICK, GROWTH = 0.001, 0.005, 1.5 -- seconds, seconds, factor
-local WATCH = 0.25 -- seconds after which a waiting call looks whether the beat goes on
+local FIRST_TICK, LAST_TICK, GROWTH = 0.001, 0.01, 1.5 -- seconds, seconds, factor
+local WATCH = 1 -- seconds after which a waiting call looks whether the beat goes on
 local STALE = 0.1 -- seconds without a beat: whoever should step does not
 local SWEEP = 0.25 -- seconds between two searches for calls that nobody waits for
 
@@ -36,23 +36,24 @@ function methods:join(transfer, call)
   self.pending = self.pending + 1
 end
 
--- Takes results and wakes who waits for them. `choose` may name calls to be cancelled instead.
-function methods:settle(client, choose)
+-- Takes the results of at most `ended` calls, mostly the oldest, and wakes who waits for them.
+function methods:settle(client, ended)
   local kept = 0
   for place = 1, #client do
     local call = client[place]
+    local response, failure = false, nil
+    if ended > 0 then
+      response, failure = client.transfer:result(call.id)
+    end
     client[place] = nil
-    local response, failure = client.transfer:result(call.id)
-    if response ~= false then
+    if response == false then
+      kept = kept + 1
+      client[kept] = call
+    else
+      ended = ended - 1
       call.response, call.failure, call.done = response, failure, true
       call.semaphore:post(1)
       self.pending = self.pending - 1
-    elseif choose and choose(self, call) then
-      client.transfer:cancel(call.id)
-      self.pending = self.pending - 1
-    else
-      kept = kept + 1
-      client[kept] = call
     end
   end
 end
@@ -67,6 +68,18 @@ local function is_orphan(self, call)
     return false
   end
   return true
+end
+
+-- Cancels the calls that nobody waits for any longer.
+function methods:sweep(client)
+  for place = #client, 1, -1 do
+    local call = client[place]
+    if is_orphan(self, call) then
+      client.transfer:cancel(call.id)
+      table.remove(client, place)
+      self.pending = self.pending - 1
+    end
+  end
 end
 
 -- ---- Steps ----
@@ -84,10 +97,12 @@ function methods:step()
   for i = #clients, 1, -1 do
     local client = clients[i]
     local running = client.transfer:step(0) or 0 -- nil: closed meanwhile, which is an end, too
-    if running < #client or sweeps then
-      local before = #client
-      self:settle(client, sweeps and is_orphan)
-      moved = moved or #client < before
+    if running < #client then
+      self:settle(client, #client - running)
+      moved = true
+    end
+    if sweeps then
+      self:sweep(client)
     end
     if #client == 0 then
       clients[i] = clients[#clients]
