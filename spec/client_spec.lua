@@ -186,7 +186,7 @@ describe("a request", function()
     assert(client:describe_clusters())
     assert(client:describe_clusters())
     local first, second = runtime.requests[1], runtime.requests[2]
-    assert.are.equal("attempt=1; max=1", header(first, "amz-sdk-request"))
+    assert.are.equal("attempt=1; max=3", header(first, "amz-sdk-request"))
     local id = header(first, "amz-sdk-invocation-id")
     assert.is_truthy(id:find "^%x%x%x%x%x%x%x%x%-%x%x%x%x%-4%x%x%x%-[89ab]%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$")
     assert.are_not.equal(id, header(second, "amz-sdk-invocation-id"))
@@ -364,7 +364,7 @@ end)
 describe("a wrong option of a call", function()
   it("is an error, and nothing is sent", function()
     local client, runtime = client_of()
-    for _, options in ipairs { { timout = 1 }, { timeout = "1" }, { timeout = 0 / 0 }, { max_attempts = 2 } } do
+    for _, options in ipairs { { timout = 1 }, { timeout = "1" }, { timeout = 0 / 0 }, { max_attempts = 0 } } do
       local out, err = client:describe_backups({}, options)
       assert.is_nil(out)
       assert.are.equal("validation", err.kind)
@@ -427,7 +427,7 @@ describe("a failure", function()
     }
     local kinds = {}
     for i = 1, 5 do
-      local _, err = client:describe_clusters()
+      local _, err = client:describe_clusters({}, { max_attempts = 1 })
       kinds[i] = err.kind .. (err.retryable and "+" or "-")
     end
     assert.are.same({ "transport+", "protocol+", "protocol-", "service+", "throttled+" }, kinds)
@@ -529,64 +529,6 @@ describe("an operation that must not be done twice", function()
   end)
 end)
 
-describe("a policy that repeats", function()
-  -- Repeats after the given seconds, as long as there are some.
-  local function policy(delays)
-    local asked = {}
-    return {
-      asked = asked,
-      decide = function(_, context)
-        asked[#asked + 1] = context.attempt
-        return delays[#asked]
-      end,
-    }
-  end
-
-  it("is asked after every failure that may be repeated, and the request is signed anew", function()
-    local client, runtime = client_of { failing("transport", "ConnectionReset", "maybe"), refusal(503, "SlowDown"), {} }
-    client.retry = policy { 0.25, 40 }
-    local out = assert(client:describe_clusters())
-    assert.are.equal(2, out.ResponseMetadata.RetryAttempts)
-    assert.are.same({ 0.25, 40 }, runtime.slept)
-    assert.are.same({ 1, 2 }, client.retry.asked)
-    local ids, counts = {}, {}
-    for i, request in ipairs(runtime.requests) do
-      ids[header(request, "amz-sdk-invocation-id")] = true
-      counts[i] = header(request, "amz-sdk-request"):match "attempt=%d"
-    end
-    assert.are.same({ "attempt=1", "attempt=2", "attempt=3" }, counts)
-    assert.is_nil(next(ids, (next(ids))))
-  end)
-
-  it("gets an error with the whole history when it gives up", function()
-    local client = client_of { failing("transport", "ConnectionReset", "maybe"), refusal(503, "SlowDown") }
-    client.retry = policy { 1 }
-    local _, err = client:describe_clusters()
-    assert.are.equal("SlowDown", err.code)
-    assert.are.equal(2, err.attempts)
-    assert.are.equal(1, err.elapsed)
-    assert.are.same({ "ConnectionReset", "SlowDown" }, { err.history[1].code, err.history[2].code })
-  end)
-
-  it("is not asked about what must not be repeated", function()
-    local client, runtime = client_of { failing("transport", "EmptyReply", "maybe") }
-    client.retry = policy { 1, 1 }
-    local _, err = client:create_hsm(CALLS.CreateHsm[1])
-    assert.are.equal("ambiguous", err.kind)
-    assert.are.same({}, client.retry.asked)
-    assert.are.equal(1, #runtime.requests)
-  end)
-
-  it("does not pass the deadline of the call", function()
-    local client, runtime = client_of({ refusal(503, "SlowDown") }, { timeout = 5 })
-    client.retry = policy { 2, 3, 1 }
-    local _, err = client:describe_clusters()
-    assert.are.equal("SlowDown", err.code)
-    assert.are.same({ 2 }, runtime.slept)
-    assert.are.equal(3, runtime.requests[2].timeout)
-  end)
-end)
-
 describe("events", function()
   local function watched(script, fields)
     local events = {}
@@ -608,7 +550,7 @@ describe("events", function()
         type = "attempt",
         operation = "DescribeClusters",
         attempt = 1,
-        max_attempts = 1,
+        max_attempts = 3,
         invocation_id = id,
         region = "eu-west-1",
         url = "https://cloudhsmv2.eu-west-1.amazonaws.com/",

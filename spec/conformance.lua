@@ -2,20 +2,20 @@
 -- Data files are known by their names; what each holds is said above its runner. Prints `FILE: N passed, N failed` for
 -- each, every failed case with what differs, and every skipped case by its id with the reason. Exit code 1 on a failure.
 
+local adaptive = require "cloudhsmv2.retry.adaptive"
 local cloudhsmv2 = require "cloudhsmv2"
 local codec = require "cloudhsmv2.codec"
 local endpoint = require "cloudhsmv2.endpoint"
 local json = require "spec.tools.json"
+local retry = require "cloudhsmv2.retry"
 local service = require "cloudhsmv2.model"
 local sigv4 = require "cloudhsmv2.sigv4"
 
 local FOLDER = arg[1] or "../shared/conformance"
 
--- Data about what this version does not do: configuration files, other providers of credentials, retries.
+-- Data about what this version does not do: configuration files, other providers of credentials.
 local NOT_COVERED = {
-  "adaptive-rate-cases.json",
   "assume-role-tests.json",
-  "clock-skew-cases.json",
   "credential-scenarios.json",
   "ecs-tests.json",
   "endpoint-rule-set.json",
@@ -25,7 +25,6 @@ local NOT_COVERED = {
   "imds-extended-cases.json",
   "login-provider-test-cases.json",
   "profile-parser-tests.json",
-  "retry-2026-cases.json",
 }
 
 -- Raises what differs, for the runner to show.
@@ -392,13 +391,191 @@ local function recursion_detection(data, run, skip)
   end
 end
 
+-- A client of the service, with a runtime of functions.
+local function retrying_client(runtime, max_attempts, chance)
+  local client, err = cloudhsmv2.new {
+    region = "us-east-1",
+    credentials = {
+      access_key_id = "AKIDEXAMPLE",
+      secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+    },
+    retry = { max_attempts = max_attempts },
+    random = function()
+      return chance
+    end,
+    getenv = function() end,
+    runtime = runtime,
+  }
+  return client or error(tostring(err), 0)
+end
+
+local function lower_names(headers)
+  local lower = {}
+  for name, value in pairs(headers or {}) do
+    lower[name:lower()] = value
+  end
+  return lower
+end
+
+local function answer_of(response)
+  local status, code = response.status or response.statusCode, response.errorCode
+  local body = code and '{"__type":"' .. code .. '"}' or status == 200 and "{}" or ""
+  return { status = status, headers = lower_names(response.headers), body = body }
+end
+
+local function expect_near(what, expected, actual)
+  if not (type(actual) == "number" and math.abs(expected - actual) < 1e-6) then
+    expect(what, expected, actual)
+  end
+end
+
+-- What the given of a case may say; the rest is about other services.
+local RETRY_GIVEN = { max_attempts = true, initial_quota = true, jitter = true, max_backoff = true }
+
+-- A list of { name, given, steps = list of { response, outcome, quota, delay } }: one step for each request, in one or
+-- several calls.
+local function retry_cases(data, run, skip)
+  for _, case in ipairs(data) do
+    local unknown
+    for name in pairs(case.given) do
+      unknown = unknown or (not RETRY_GIVEN[name] and name)
+    end
+    if unknown then
+      skip(case.name, unknown .. ": of other services")
+    else
+      run(case.name, function()
+        local given, steps = case.given, case.steps
+        local number, slept, quotas, client = 0, {}, {}, nil
+        client = retrying_client({
+          send = function()
+            quotas[number] = client.retry.quota.left -- after the step before
+            number = number + 1
+            return answer_of(steps[number].response)
+          end,
+          sleep = function(seconds)
+            slept[number] = seconds
+          end,
+          now = function()
+            return 0
+          end,
+          time = function()
+            return 1440938160
+          end,
+        }, given.max_attempts, given.jitter or 1)
+        client.retry = retry.new {
+          mode = "standard",
+          random = client.random,
+          quota = given.initial_quota,
+          most_delay = given.max_backoff,
+        }
+        while number < #steps do
+          local out, err = client:describe_clusters()
+          local step = steps[number]
+          local outcome = out and "success"
+            or err.MaxAttemptsReached and "max_attempts_exceeded"
+            or err.RetryQuotaReached and "retry_quota_exceeded"
+            or "fail"
+          expect("outcome of request " .. number, step.outcome, outcome)
+          quotas[number] = client.retry.quota.left
+        end
+        client:close()
+        for i, step in ipairs(steps) do
+          expect("another request after " .. i, step.outcome == "retry_request", slept[i] ~= nil)
+          if step.delay and step.outcome == "retry_request" then
+            expect_near("delay after request " .. i, step.delay, slept[i])
+          end
+          if step.quota then
+            expect("quota after request " .. i, step.quota, quotas[i])
+          end
+        end
+      end)
+    end
+  end
+end
+
+-- One client for a list of calls: { initialClientSkew, maxAttempts, attempts = list of { clientTimeAtSend,
+-- clientTimeAtReceive, expectedSigningTime, response }, expectedClientSkew, expectedOutcome }.
+local function run_skew_case(case)
+  local attempts, number, time, signed_at
+  local runtime = {
+    send = function(request)
+      number = number + 1
+      local attempt = attempts[number] or error "one request too many"
+      signed_at[number] = header_of(request, "X-Amz-Date")
+      time = epoch(attempt.clientTimeAtReceive)
+      return answer_of(attempt.response)
+    end,
+    sleep = function()
+      local following = attempts[number + 1] or error "one retry too many"
+      time = epoch(following.clientTimeAtSend)
+    end,
+    now = function()
+      return 0
+    end,
+    time = function()
+      return time
+    end,
+  }
+  for i, operation in ipairs(case.operations) do
+    local client = case.client or retrying_client(runtime, 3, 0)
+    case.client = client
+    attempts, number, signed_at = operation.attempts, 0, {}
+    time = epoch(attempts[1].clientTimeAtSend)
+    if i == 1 then
+      client.skew.seconds = operation.initialClientSkew
+    end
+    expect_near("skew before call " .. i, operation.initialClientSkew, client.skew.seconds)
+    local out = client:describe_clusters({}, { max_attempts = operation.maxAttempts })
+    expect("outcome of call " .. i, operation.expectedOutcome, out and "success" or "error")
+    expect("requests of call " .. i, #attempts, number)
+    for n, attempt in ipairs(attempts) do
+      local wanted = attempt.expectedSigningTime:gsub("[-:]", "")
+      expect("time of signature " .. n, wanted, signed_at[n])
+    end
+    expect_near("skew after call " .. i, operation.expectedClientSkew, client.skew.seconds)
+  end
+end
+
+-- { tests = list of { name, operations } }.
+local function clock_skew_cases(data, run)
+  for _, case in ipairs(data.tests) do
+    run(case.name, function()
+      run_skew_case(case)
+    end)
+  end
+end
+
+-- Two courses of the rate along the cube curve: rows of { seconds_since_unix_epoch, throttled, expected_calculated_rate }.
+local function adaptive_rates(data, run)
+  for _, name in ipairs { "cubic_success", "cubic_mixed" } do
+    local course = data[name]
+    local highest, throttled_at, rate = course.last_max_rate, course.time_of_last_throttle, nil
+    for number, row in ipairs(course.rows) do
+      local now = row.seconds_since_unix_epoch
+      if row.throttled then
+        rate = adaptive.reduced(rate)
+        highest, throttled_at = rate, now
+      else
+        rate = adaptive.grown(now - throttled_at, highest)
+      end
+      local actual = rate
+      run(name .. ", row " .. number, function()
+        expect_near("rate", row.expected_calculated_rate, actual)
+      end)
+    end
+  end
+end
+
 local RUNNERS = {
+  ["adaptive-rate-cases.json"] = adaptive_rates,
   ["aws-json-input.json"] = protocol_input,
   ["aws-json-output.json"] = protocol_output,
+  ["clock-skew-cases.json"] = clock_skew_cases,
   ["endpoint-tests.json"] = endpoint_tests,
   ["partitions.json"] = partitions,
   ["real-responses.json"] = real_responses,
   ["recursion-detection.json"] = recursion_detection,
+  ["retry-2026-cases.json"] = retry_cases,
   ["sigv4-cloudhsmv2-vectors.json"] = service_signing_vectors,
   ["sigv4-vectors.json"] = signing_vectors,
 }

@@ -2,7 +2,7 @@ local user_agent = require "cloudhsmv2.user_agent"
 local version = require "cloudhsmv2.version"
 
 local function writer(settings, environment)
-  settings.retry = { mode = "standard" }
+  settings.retry = settings.retry or { mode = "standard" }
   return user_agent.writer(settings, { serviceId = "CloudHSM V2" }, function(name)
     return environment and environment[name]
   end)
@@ -22,6 +22,11 @@ describe("the User-Agent", function()
   it("says so when the endpoint is one's own, and where credentials are from", function()
     assert.is_truthy(writer { endpoint = "http://h" }("g"):find(" m/E,N,g ", 1, true))
     assert.is_truthy(writer {}():find(" m/E ", 1, true))
+  end)
+
+  it("names the retry mode, by letter and by word", function()
+    local value = writer { retry = { mode = "adaptive" }, endpoint = "http://h" }()
+    assert.is_truthy(value:find(" m/F,N cfg/retry-mode#adaptive", 1, true))
   end)
 
   it("names LuaJIT where it runs", function()

@@ -5,22 +5,33 @@
 -- method, named as in boto3. It returns the output, or nil and an error object (`cloudhsmv2.errors`); it raises only
 -- where it is called in a wrong way, with a dot instead of the colon, or with parameters that are no table.
 --
+-- **Retries**: what may pass is tried again, three attempts in all, after delays that grow and that chance spreads
+-- (`cloudhsmv2.retry.standard`). Every attempt has fresh credentials and a signature of its own, by a clock that is
+-- corrected by the service's (`cloudhsmv2.retry.skew`), and the same bytes and the same invocation id.
+--
 -- **At most once**: CreateCluster, CreateHsm, CopyBackupToRegion, InitializeCluster, and ModifyCluster with HsmType, go
--- over a connection of their own, so that nothing can repeat them unseen. Where nobody can know what became of one, the
--- error's kind is `ambiguous`, `err.cause` is what happened, and `err.reconcile` says where to look before calling again.
+-- over a connection of their own, so that nothing can repeat them unseen, and are sent again only after an attempt that
+-- certainly did nothing (`cloudhsmv2.retry.classify`). Where nobody can know what became of one, the error's kind is
+-- `ambiguous`, `err.cause` is what happened, and `err.reconcile` says where to look before calling again. With
+-- `retry_ambiguous` they are sent again like all others, which may do the thing twice.
 --
 -- **Errors of the service** have, beside the fields of every error object, `members` (those of the error's shape) and
 -- `body` (the first 1024 bytes). No error shows a secret.
 --
--- **Events**: `on_event(event)` is called before and after every attempt. Its fields:
+-- **Events**: `on_event(event)` is called before and after every attempt, and where a client decides. Its fields:
 --
 -- | field | in | meaning |
 -- | --- | --- | --- |
--- | `type` | all | `"attempt"`, `"response"` or `"error"` |
--- | `operation`, `attempt`, `invocation_id` | all | what is called, the number of the attempt, the id of the call |
+-- | `type` | all | `"attempt"`, `"response"`, `"error"`, `"retry"`, `"throttled"`, `"skew_corrected"` or `"warning"` |
+-- | `operation`, `attempt`, `invocation_id` | all | what is called, the number of the last attempt, the id of the call |
 -- | `url`, `region`, `max_attempts` | attempt | where it goes |
 -- | `status`, `request_id`, `elapsed` | response, error | what came back, and the seconds it took |
 -- | `kind`, `code`, `message`, `sent`, `retryable` | error | as in the error object |
+-- | `delay` | retry, throttled | seconds until the next attempt; nil where a throttled call gives up |
+-- | `reason` | retry | `"transient"`, `"throttled"` or `"skew"` |
+-- | `reason` | throttled | `"service"` refused, or the `"rate"` of adaptive mode holds the request back |
+-- | `seconds` | skew_corrected | by how much the clock of this machine was off: what is added to it from now on |
+-- | `code`, `message` | warning | what is odd in the configuration; told with the first call |
 --
 -- It may yield, and may use the client. An error that it raises is dropped: who watches a call cannot break it.
 --
@@ -38,6 +49,8 @@ local settings = require "cloudhsmv2.config.settings"
 local text = require "cloudhsmv2.text"
 
 local format = string.format
+
+local STRENGTH = { no = 0, maybe = 1, yes = 2 } -- of what is known about the sending
 
 local client = {}
 local methods = {} -- those that are no operation
@@ -58,12 +71,18 @@ end
 -- Everything that one call carries along.
 local function begin(self, name, params, options)
   local operation = self.model.operations[name]
+  local at_most_once = is_at_most_once(operation, params)
   local timeout = options.timeout or self.settings.timeout
+  local max_attempts = options.max_attempts or self.settings.retry.max_attempts
   local started = self.runtime.now()
   return {
     name = name,
     operation = operation,
-    at_most_once = is_at_most_once(operation, params),
+    at_most_once = at_most_once,
+    guarded = at_most_once and not self.settings.retry_ambiguous,
+    max_attempts = max_attempts,
+    retries = self.retry:start(max_attempts),
+    clock = self.skew:start(),
     invocation_id = core.uuid(),
     connect_timeout = options.connect_timeout or self.settings.connect_timeout,
     read_timeout = options.read_timeout or self.settings.read_timeout,
@@ -96,22 +115,42 @@ local function closed()
   return errors.new { kind = "aborted", code = "Closed", message = "the client is closed" }
 end
 
+local function late(what)
+  local message = "the time for the whole call was over before the request was sent" .. (what or "")
+  return errors.new { kind = "timeout", code = "DeadlineExceeded", message = message, retryable = true }
+end
+
+-- Seconds that are left for the call.
+local function room(self, call)
+  return call.deadline and call.deadline - self.runtime.now() or math.huge
+end
+
+local function observe(self, call, response, sent)
+  local correction = call.clock:observe(response.headers, sent, self.runtime.time())
+  if correction then
+    emit(self, call, { type = "skew_corrected", seconds = call.clock.seconds })
+  end
+end
+
 local function send(self, call, signed)
   if call.deadline then
-    signed.timeout = call.deadline - self.runtime.now()
+    signed.timeout = room(self, call)
     if signed.timeout <= 0 then
-      local message = "the time for the whole call was over before the request was sent"
-      return nil, errors.new { kind = "timeout", code = "DeadlineExceeded", message = message }
+      return nil, late()
     end
   end
   if self.closed then -- by a hook, or by another coroutine meanwhile
     return nil, closed()
   end
+  local sent = self.runtime.time()
   local response, reported = self.runtime.send(signed)
   if not response then
     return nil, failure.of_runtime(reported)
   end
-  return { status = response.status, headers = response.headers or {}, body = response.body or "" }
+  response = { status = response.status, headers = response.headers or {}, body = response.body or "" }
+  call.headers = response.headers
+  observe(self, call, response, sent)
+  return response
 end
 
 local function read(self, call, response)
@@ -141,7 +180,7 @@ local function try(self, call, body)
     type = "attempt",
     url = signed.url,
     region = self.region,
-    max_attempts = self.settings.retry.max_attempts,
+    max_attempts = call.max_attempts,
   })
   local response, err = send(self, call, signed)
   if not response then
@@ -153,7 +192,8 @@ end
 -- One attempt, told of and remembered. Returns the output, or nil and an error object.
 local function attempt(self, call, body)
   call.attempts = call.attempts + 1
-  call.secrets = {}
+  call.secrets, call.headers = {}, nil
+  call.clock:forget()
   local started = self.runtime.now()
   local output, err = try(self, call, body)
   local elapsed = self.runtime.now() - started
@@ -168,7 +208,9 @@ local function attempt(self, call, body)
     return output
   end
 
-  failure.explain(err, { secrets = call.secrets, settings = self.settings, at_most_once = call.at_most_once })
+  failure.explain(err, { secrets = call.secrets, settings = self.settings, at_most_once = call.guarded })
+  call.skewed = call.clock:explains(err.code) and not classify.outcome_unknown(err)
+  err.retryable = err.retryable or call.skewed
   local entry, event = { elapsed = elapsed }, { elapsed = elapsed }
   for _, field in ipairs { "kind", "code", "status", "request_id", "sent" } do
     entry[field], event[field] = err[field], err[field]
@@ -179,26 +221,69 @@ local function attempt(self, call, body)
   return nil, err
 end
 
--- Seconds until the next attempt; nil when there is none.
-local function delay_before_next(self, call, err)
-  local delay = err.retryable and self.retry:decide { attempt = call.attempts, err = err } or nil
-  if delay and call.deadline and self.runtime.now() + delay >= call.deadline then
-    return nil
+-- Holds the request back as the policy wants. Returns true, or nil and the error of having no time for it.
+local function hold(self, call)
+  local delay = call.retries:hold(self.runtime.now(), room(self, call))
+  if not delay then
+    return nil, late ": the rate of adaptive retries holds it back"
+  elseif delay > 0 then
+    emit(self, call, { type = "throttled", reason = "rate", delay = delay })
+    self.runtime.sleep(delay)
   end
-  return delay
+  return true
 end
 
--- The error as the caller gets it.
-local function fail(self, call, err)
+-- Seconds until the next attempt; nil when there is none, and perhaps the name of the limit that was reached.
+local function delay_before_next(self, call, err)
+  local delay, limit = call.retries:failed {
+    err = err,
+    skewed = call.skewed,
+    headers = call.headers,
+    now = self.runtime.now(),
+    time = call.clock:time(),
+    room = room(self, call),
+  }
+  call.history[call.attempts].delay = delay
+  if err.kind == "throttled" then
+    emit(self, call, { type = "throttled", reason = "service", delay = delay })
+  end
+  if delay then
+    local reason = call.skewed and "skew" or err.kind == "throttled" and "throttled" or "transient"
+    emit(self, call, { type = "retry", reason = reason, delay = delay })
+  end
+  return delay, limit
+end
+
+-- The error as the caller gets it; `limit` is the name of the limit that ended the retries, if one did.
+local function fail(self, call, err, limit)
   err.operation = call.name
-  if call.at_most_once and classify.outcome_unknown(err) then
+  if call.at_most_once and (call.in_doubt or classify.outcome_unknown(err)) then
     err = failure.ambiguous(err, call.operation.reconcile)
     err.operation = call.name
+  elseif call.in_doubt and err.kind == "service" and not classify.outcome_unknown(err) then
+    err.already_done_possible = not classify.only_reads(call.name) or nil
+  end
+  for _, entry in ipairs(call.history) do
+    if STRENGTH[entry.sent] > STRENGTH[err.sent] then
+      err.sent = entry.sent
+    end
+  end
+  if limit then
+    err[limit] = true
   end
   err.attempts = call.attempts
   err.history = call.history
   err.elapsed = self.runtime.now() - call.started
   return nil, err
+end
+
+-- What is odd in the configuration, told once.
+local function warn(self, call)
+  local warnings = self.warnings or {}
+  self.warnings = nil
+  for _, warning in ipairs(warnings) do
+    emit(self, call, { type = "warning", code = warning.code, message = warning.message })
+  end
 end
 
 local function perform(self, name, params, options)
@@ -209,21 +294,30 @@ local function perform(self, name, params, options)
   elseif self.closed then
     return fail(self, call, closed())
   end
+  warn(self, call)
   local body
   body, err = encode(self, call, params)
   if not body then
     return fail(self, call, err)
   end
   while true do
+    local held, too_late = hold(self, call)
+    if not held then
+      return fail(self, call, err or too_late)
+    elseif self.closed then -- meanwhile
+      return fail(self, call, closed())
+    end
     local output
     output, err = attempt(self, call, body)
     if output then
+      call.retries:succeeded(self.runtime.now())
       return output
     end
-    local delay = delay_before_next(self, call, err)
+    local delay, limit = delay_before_next(self, call, err)
     if not delay then
-      return fail(self, call, err)
+      return fail(self, call, err, limit)
     end
+    call.in_doubt = call.in_doubt or classify.outcome_unknown(err)
     self.runtime.sleep(delay)
   end
 end
@@ -248,7 +342,7 @@ end
 -- @tparam string name `"DescribeBackups"` or `"describe_backups"`
 -- @tparam[opt] table params as in the API reference
 -- @tparam[opt] table options `timeout` (seconds for the whole call), `connect_timeout`, `read_timeout` (seconds without
--- a byte), `max_attempts` (1); each instead of the client's own
+-- a byte), `max_attempts` (in all, from 1); each instead of the client's own
 -- @treturn[1] table the output, with `ResponseMetadata`: `RequestId`, `HTTPStatusCode`, `HTTPHeaders`, `RetryAttempts`
 -- @treturn[2] nil
 -- @treturn[2] table the error object
@@ -341,8 +435,8 @@ end
 
 --- Makes a client of its parts; `cloudhsmv2.new` makes the parts.
 -- @tparam table parts `model`, `settings`, `region` and `signing_name` (to sign for), `address` (an endpoint, parsed),
--- `runtime`, `owns_runtime`, `credentials` (a chain), `signer`, `retry` (a policy), `user_agent` (a function),
--- `getenv`, `random`, `on_event`
+-- `runtime`, `owns_runtime`, `credentials` (a chain), `signer`, `retry` (a policy), `skew` (a clock), `user_agent` (a
+-- function), `getenv`, `random`, `on_event`, `warnings` (a list)
 -- @treturn table the same table, now a client
 -- @raise when the model makes no sense
 function client.of(parts)

@@ -9,9 +9,12 @@
 -- | `status` | integer or nil | HTTP status, once one arrived |
 -- | `request_id` | string or nil | the service's id of the exchange, for AWS support |
 -- | `retryable` | boolean | whether the same call may succeed later, and repeating it does no harm |
--- | `sent` | string | `"no"`, `"maybe"` or `"yes"`: did the request reach the service? |
+-- | `sent` | string | `"no"`, `"maybe"` or `"yes"`: did the request reach the service, with any of the attempts? |
 -- | `attempts` | integer | how often it was sent or tried |
--- | `history` | list | one table an attempt: `kind`, `code`, `status`, `request_id`, `sent`, `elapsed` |
+-- | `history` | list | one table an attempt: `kind`, `code`, `status`, `request_id`, `sent`, `elapsed`, `delay` to the next |
+-- | `MaxAttemptsReached` | true or nil | there would have been another attempt, were more allowed; named as in boto3 |
+-- | `RetryQuotaReached` | true or nil | or had this client not spent its quota of retries; named as in boto3 |
+-- | `already_done_possible` | true or nil | refused, but an attempt before may have done it: a deletion finds nothing |
 -- | `elapsed` | number | seconds from the call to this error |
 -- | `cause` | any or nil | what led to it |
 --

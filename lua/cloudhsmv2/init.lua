@@ -19,6 +19,7 @@ local retry = require "cloudhsmv2.retry"
 local runtimes = require "cloudhsmv2.runtime"
 local settings = require "cloudhsmv2.config.settings"
 local sigv4 = require "cloudhsmv2.sigv4"
+local skew = require "cloudhsmv2.retry.skew"
 local user_agent = require "cloudhsmv2.user_agent"
 local version = require "cloudhsmv2.version"
 
@@ -62,11 +63,11 @@ end
 --- Makes a client. Nothing is sent, and no connection opened, before the first call.
 -- @tparam[opt] table options every setting of `cloudhsmv2.config.settings` (`region`, `endpoint`, `use_fips`,
 -- `use_dualstack`, `connect_timeout`, `read_timeout`, `timeout`, `ca_file`, `proxy`, `max_body`, `max_header`,
--- `app_id`, `retry`), and
+-- `app_id`, `retry`, `retry_ambiguous`, `disable_clock_skew_correction`), and
 -- @tparam[opt] table|function|userdata options.credentials keys, or a function that returns them
 -- (`cloudhsmv2.credentials.static`); else the environment's
 -- @tparam[opt] table options.runtime what sends, sleeps and tells the time instead of libcurl
--- @tparam[opt] function options.on_event is told of every attempt (`cloudhsmv2.client`)
+-- @tparam[opt] function options.on_event is told of every attempt, retry and warning (`cloudhsmv2.client`)
 -- @tparam[opt] table options.model of another service of AWS with the `json` protocol
 -- @tparam[opt] function options.getenv stands for the environment
 -- @tparam[opt] function options.random returns a number in [0, 1)
@@ -105,6 +106,7 @@ local function new(options)
   if not chain then
     return nil, err
   end
+  local random = options.random or core.random
   local signer
   signer, err = sigv4.signer()
   if not signer then
@@ -119,12 +121,14 @@ local function new(options)
     address = address,
     runtime = runtime,
     owns_runtime = not options.runtime,
-    random = options.random or core.random,
+    random = random,
     getenv = getenv,
     on_event = options.on_event,
     credentials = chain,
     signer = signer,
-    retry = retry.new(),
+    retry = retry.new { mode = resolved.retry.mode, random = random },
+    skew = skew.new(runtime.time, resolved.disable_clock_skew_correction),
+    warnings = resolved.warnings,
     user_agent = user_agent.writer(resolved, model.metadata, getenv),
   }
 end

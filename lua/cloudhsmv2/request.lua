@@ -1,6 +1,7 @@
 --- The request of one attempt: its headers, and its signature.
 -- @module cloudhsmv2.request
 
+local moment = require "cloudhsmv2.moment"
 local protocol = require "cloudhsmv2.protocol"
 local recursion = require "cloudhsmv2.recursion"
 
@@ -22,9 +23,17 @@ local function secrets_of(headers)
   return secrets
 end
 
+-- Which attempt this is. A repeated one says until when its sender waits for the answer.
+local function attempt_of(call)
+  local count = format("attempt=%d; max=%d", call.attempts, call.max_attempts)
+  local until_when = call.attempts > 1 and moment.basic(call.clock:time() + call.read_timeout)
+  return until_when and format("ttl=%s; %s", until_when, count) or count
+end
+
 --- Gets credentials, and writes and signs a request with them.
 -- @tparam table client
--- @tparam table call `name`, `invocation_id`, `attempts`, `connect_timeout`, `read_timeout`, `at_most_once`
+-- @tparam table call `name`, `invocation_id`, `attempts`, `max_attempts`, `clock` (the service's time), `connect_timeout`,
+-- `read_timeout`, `at_most_once`
 -- @tparam string body
 -- @treturn[1] table what a runtime sends
 -- @treturn[1] table the strings that no error may show
@@ -47,7 +56,7 @@ function request.signed(client, call, body)
     body = body,
     region = client.region,
     service = client.signing_name,
-    time = client.runtime.time(),
+    time = call.clock:time(),
     credentials = credentials,
   }
   if not added then
@@ -58,10 +67,9 @@ function request.signed(client, call, body)
   for _, header in ipairs(added) do
     headers[#headers + 1] = header
   end
-  local count = format("attempt=%d; max=%d", call.attempts, client.settings.retry.max_attempts)
   headers[#headers + 1] = { "User-Agent", client.user_agent(provider.feature) }
   headers[#headers + 1] = { "amz-sdk-invocation-id", call.invocation_id }
-  headers[#headers + 1] = { "amz-sdk-request", count }
+  headers[#headers + 1] = { "amz-sdk-request", attempt_of(call) }
   headers[#headers + 1] = recursion.header(client.getenv)
   local sendable = {
     method = "POST",

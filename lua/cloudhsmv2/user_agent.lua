@@ -6,7 +6,7 @@ local version = require "cloudhsmv2.version"
 
 local jit = rawget(_G, "jit")
 
-local STANDARD_RETRIES = "E" -- AWS's letters for features
+local RETRY_MODES = { standard = "E", adaptive = "F" } -- AWS's letters for features
 local ENDPOINT_OVERRIDE = "N"
 local SYSTEMS = { Windows = "windows", Linux = "linux", OSX = "macos" }
 
@@ -52,7 +52,7 @@ function user_agent.writer(settings, metadata, getenv)
   if environment and text.trim(environment) ~= "" then
     head[#head + 1] = "exec-env/" .. clean(environment)
   end
-  local features = settings.endpoint and STANDARD_RETRIES .. "," .. ENDPOINT_OVERRIDE or STANDARD_RETRIES
+  local features = RETRY_MODES[settings.retry.mode] .. (settings.endpoint and "," .. ENDPOINT_OVERRIDE or "")
   local tail = " cfg/retry-mode#" .. settings.retry.mode
   if settings.app_id then
     tail = tail .. " app/" .. clean(settings.app_id)

@@ -62,7 +62,9 @@ describe("a setting", function()
       use_fips = false,
       use_dualstack = false,
       ignore_configured_endpoint_urls = false,
-      retry = { mode = "standard", max_attempts = 1 },
+      retry = { mode = "standard", max_attempts = 3 },
+      retry_ambiguous = false,
+      disable_clock_skew_correction = false,
     }, resolved)
   end)
 
@@ -161,19 +163,76 @@ describe("an empty proxy", function()
 end)
 
 describe("retry", function()
-  it("takes what this version does", function()
-    assert.are.same({ mode = "standard", max_attempts = 1 }, resolve({ retry = {} }).retry)
+  it("takes a mode and a number of attempts from code, each by itself, before the environment", function()
+    local environment = { AWS_RETRY_MODE = " Adaptive ", AWS_MAX_ATTEMPTS = " 7 " }
+    assert.are.same({ mode = "adaptive", max_attempts = 7 }, resolve({}, environment).retry)
     assert.are.same(
-      { mode = "standard", max_attempts = 1 },
-      resolve({ retry = { mode = "standard", max_attempts = 1 } }).retry
+      { mode = "adaptive", max_attempts = 1 },
+      resolve({ retry = { max_attempts = 1 } }, environment).retry
     )
+    local resolved = resolve({ retry = { mode = "standard" } }, environment)
+    assert.are.same({ mode = "standard", max_attempts = 7 }, resolved.retry)
+    assert.are.equal("code", resolved.origin["retry.mode"])
+    assert.are.equal("env AWS_MAX_ATTEMPTS", resolved.origin["retry.max_attempts"])
+    assert.are.equal("default", resolve().origin["retry.mode"])
+    assert.is_nil(resolved.warnings)
   end)
 
-  it("refuses what this version does not do", function()
-    assert.is_truthy(message_of({ retry = { max_attempts = 3 } }):find "max_attempts must be 1, not 3")
-    assert.is_truthy(message_of({ retry = { mode = "adaptive" } }):find 'mode must be "standard" in this version')
+  it("reads legacy as standard, and warns", function()
+    local resolved = resolve({}, { AWS_RETRY_MODE = "legacy" })
+    assert.are.same({ mode = "standard", max_attempts = 3 }, resolved.retry)
+    assert.are.equal("LegacyRetryMode", resolved.warnings[1].code)
+    assert.is_truthy(resolved.warnings[1].message:find("from env AWS_RETRY_MODE", 1, true))
+  end)
+
+  it("refuses what makes no sense, with the place where it stands", function()
+    for _, value in ipairs { "x", "0", "-1", "1.5", "1e2", "0x3", "nan", "inf" } do
+      assert.are.equal(
+        'AWS_MAX_ATTEMPTS="' .. value .. '" (environment): expected a whole number of at least 1',
+        message_of({}, { AWS_MAX_ATTEMPTS = value })
+      )
+    end
+    assert.are.equal(
+      'AWS_RETRY_MODE="fast" (environment): expected standard, adaptive or legacy',
+      message_of({}, { AWS_RETRY_MODE = "fast" })
+    )
+    assert.are.equal(
+      "retry.max_attempts=0 (code): expected a whole number of at least 1",
+      message_of { retry = { max_attempts = 0 } }
+    )
+    assert.is_truthy(message_of({ retry = { max_attempts = "3" } }):find('retry.max_attempts="3" (code): ', 1, true))
+    assert.is_truthy(message_of({ retry = { mode = true } }):find("retry.mode=true (code): ", 1, true))
     assert.is_truthy(message_of({ retry = { max_attemps = 1 } }):find "did you mean max_attempts%?")
     assert.is_truthy(message_of({ retry = 3 }):find "must be a table")
+  end)
+
+  it("takes no number that cannot be written as one", function()
+    assert.are.equal(2 ^ 31 - 1, resolve({}, { AWS_MAX_ATTEMPTS = "2147483647" }).retry.max_attempts)
+    for _, value in ipairs { "2147483648", ("9"):rep(30) } do
+      assert.is_truthy(message_of({}, { AWS_MAX_ATTEMPTS = value }):find "at most 2147483647$")
+    end
+    assert.is_nil(settings.check_call { max_attempts = 1e300 })
+  end)
+
+  it("has its fields under its own name only", function()
+    assert.is_truthy(option_message({ ["retry.mode"] = "standard" }):find "^unknown option")
+    assert.is_truthy(option_message({ retry_mode = "standard" }):find "^unknown option")
+  end)
+end)
+
+describe("retry_ambiguous", function()
+  it("is false unless code says true", function()
+    assert.is_true(resolve({ retry_ambiguous = true }).retry_ambiguous)
+    assert.is_truthy(message_of({ retry_ambiguous = "yes" }):find "must be true or false")
+  end)
+end)
+
+describe("the correction of the clock", function()
+  it("is switched off by code or environment", function()
+    local environment = { AWS_DISABLE_CLOCK_SKEW_CORRECTION = "TRUE" }
+    assert.is_true(resolve({}, environment).disable_clock_skew_correction)
+    local resolved = resolve({ disable_clock_skew_correction = false }, environment)
+    assert.is_false(resolved.disable_clock_skew_correction)
   end)
 end)
 
@@ -199,7 +258,6 @@ describe("the options of a client", function()
 
   it("are refused with the reason when this version does not have them", function()
     assert.is_truthy(option_message({ profile = "prod" }):find "^profile: profiles .* are not read by this version")
-    assert.is_truthy(option_message({ retry_ambiguous = true }):find "^retry_ambiguous: this version never sends")
   end)
 
   it("are refused when they are of the wrong type", function()
@@ -232,12 +290,15 @@ describe("the options of a call", function()
 
   it("are times and the number of attempts", function()
     assert.is_true(settings.check_call { timeout = 1, connect_timeout = 0.5, read_timeout = 2, max_attempts = 1 })
+    assert.is_true(settings.check_call { max_attempts = 5 })
     assert.is_true(settings.check_call {})
   end)
 
   it("are refused when unknown or wrong", function()
     assert.are.equal('unknown option "timout" of a call; did you mean timeout?', message { timout = 1 })
     assert.are.equal("timeout: must be a number of seconds above 0, not -1", message { timeout = -1 })
-    assert.is_truthy(message({ max_attempts = 2 }):find "max_attempts must be 1, not 2")
+    for _, value in ipairs { 0, 1.5, -1, 0 / 0, math.huge, "3" } do
+      assert.are.equal("max_attempts: expected a whole number of at least 1", message { max_attempts = value })
+    end
   end)
 end)

@@ -51,6 +51,10 @@ describe("after a failure", function()
     expect(transport("proxy", "ProxyUnavailable", "no"), true, true, false)
   end)
 
+  it("a handshake that broke off may be repeated by anyone: nothing left", function()
+    expect(transport("tls", "TlsHandshakeFailed", "no"), true, true, false)
+  end)
+
   it("a request that may have arrived is repeated only where that does no harm", function()
     expect(transport("transport", "EmptyReply", "maybe"), true, false, true)
     expect(transport("timeout", "ReadTimeout", "maybe"), true, false, true)
@@ -64,6 +68,9 @@ describe("after a failure", function()
   it("an answer that no repetition will change leaves an operation that must not be repeated in doubt", function()
     expect(transport("protocol", "InvalidDocument", "yes"), false, false, true)
     expect(transport("aborted", "Closed", "maybe"), false, false, true)
+    expect(transport("protocol", "BodyTooLarge", "yes"), false, false, true)
+    expect(transport("protocol", "MalformedResponse", "yes"), false, false, true)
+    expect(transport("transport", "OutOfMemory", "maybe"), false, false, true)
     expect(service("HTTP599", 599), false, false, true)
   end)
 
@@ -81,5 +88,40 @@ describe("after a failure", function()
     expect(transport("proxy", "ProxyAuthenticationRequired", "no"), false, false, false)
     expect(transport("config", "InvalidUrl", "no"), false, false, false)
     expect(transport("credentials", "NoCredentials", "no"), false, false, false)
+  end)
+end)
+
+describe("in one call", function()
+  it("a passing failure is repeated as often as attempts are left", function()
+    for _, err in ipairs {
+      service("HTTP500", 500),
+      service("ThrottlingException", 400),
+      transport("transport", "ConnectionReset", "maybe"),
+      transport("transport", "NameOfAnotherRuntime", "maybe"),
+      transport("timeout", "ReadTimeout", "maybe"),
+      transport("protocol", "TruncatedBody", "yes"),
+    } do
+      assert.are.equal(math.huge, classify.retries(err))
+    end
+  end)
+
+  it("a page of a gateway or a broken handshake is tried once more", function()
+    assert.are.equal(1, classify.retries(transport("protocol", "NotJson", "yes")))
+    assert.are.equal(1, classify.retries(transport("tls", "TlsHandshakeFailed", "no")))
+  end)
+
+  it("a code of the service is no code of ours", function()
+    assert.are.equal(0, classify.retries(service("TruncatedBody", 400)))
+  end)
+end)
+
+describe("an operation", function()
+  it("only reads by its name", function()
+    for _, name in ipairs { "DescribeBackups", "ListTags", "GetResourcePolicy" } do
+      assert.is_true(classify.only_reads(name))
+    end
+    for _, name in ipairs { "DeleteBackup", "CreateHsm", "TagResource", "RestoreBackup" } do
+      assert.is_false(classify.only_reads(name))
+    end
   end)
 end)

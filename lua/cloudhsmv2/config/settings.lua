@@ -14,7 +14,10 @@
 -- | `proxy` | | as libcurl reads the environment |
 -- | `max_body`, `max_header` | | the runtime's; bytes of an answer |
 -- | `app_id` | `AWS_SDK_UA_APP_ID` | none; a name for the User-Agent |
--- | `retry` | | `{ mode = "standard", max_attempts = 1 }` |
+-- | `retry.mode` | `AWS_RETRY_MODE` | `"standard"`; or `"adaptive"`. `"legacy"` is read as `"standard"`, with a warning |
+-- | `retry.max_attempts` | `AWS_MAX_ATTEMPTS` | 3 attempts in all |
+-- | `retry_ambiguous` | | false; true: what must not be done twice is sent again like everything else |
+-- | `disable_clock_skew_correction` | `AWS_DISABLE_CLOCK_SKEW_CORRECTION` | false |
 --
 -- A blank value is an unset one. Source: AWS SDKs and Tools Reference Guide, "Settings reference".
 --
@@ -29,6 +32,8 @@ local format = string.format
 local MOST_APP_ID = 50 -- characters
 local BOOLEANS = { ["true"] = true, ["false"] = false }
 local RETRY_FIELDS = { mode = true, max_attempts = true }
+local RETRY_MODES = { standard = "standard", adaptive = "adaptive", legacy = "legacy" }
+local MOST_ATTEMPTS = 2 ^ 31 - 1
 
 local settings = {}
 
@@ -90,30 +95,34 @@ local function is_app_id(value)
   return id, problem
 end
 
-local function is_single_attempt(value)
-  if value ~= 1 then
-    return nil, format("max_attempts must be 1, not %s: this version does not retry", text.quote(value))
+local function is_attempts(value)
+  if type(value) ~= "number" or not (value >= 1 and value < math.huge) or value % 1 ~= 0 then
+    return nil, "expected a whole number of at least 1"
+  elseif value > MOST_ATTEMPTS then
+    return nil, format("expected a whole number of at most %d", MOST_ATTEMPTS)
   end
   return value
 end
 
+local function is_retry_mode(value)
+  local mode = type(value) == "string" and RETRY_MODES[text.lower(text.trim(value))]
+  if not mode then
+    return nil, "expected standard, adaptive or legacy"
+  end
+  return mode
+end
+
+-- Its fields are settings of their own.
 local function is_retry(value)
   if type(value) ~= "table" then
-    return nil, 'must be a table such as { mode = "standard", max_attempts = 1 }, not a ' .. type(value)
+    return nil, 'must be a table such as { mode = "standard", max_attempts = 3 }, not a ' .. type(value)
   end
   for name in pairs(value) do
     if not RETRY_FIELDS[name] then
       return nil, format("unknown field %s; %s", text.quote(name), text.nearest(tostring(name), RETRY_FIELDS))
     end
   end
-  if value.mode ~= nil and value.mode ~= "standard" then
-    return nil, format('mode must be "standard" in this version, not %s', text.quote(value.mode))
-  end
-  local max_attempts, problem = is_single_attempt(value.max_attempts or 1)
-  if not max_attempts then
-    return nil, problem
-  end
-  return { mode = "standard", max_attempts = max_attempts }
+  return value
 end
 
 -- The environment has only strings.
@@ -125,7 +134,12 @@ local function read_boolean(value)
   return read
 end
 
--- In the order in which they are resolved: `unless` names one before it that switches all sources but code off.
+local function read_attempts(value)
+  return is_attempts(tonumber(text.trim(value):match "^[0-9]+$"))
+end
+
+-- In the order in which they are resolved: `unless` names one before it that switches all sources but code off; with
+-- `within` and `field` it is a field of another option.
 local DEFINITIONS = {
   { name = "region", check = is_region, environment = { "AWS_REGION", "AWS_DEFAULT_REGION" } },
   {
@@ -163,7 +177,32 @@ local DEFINITIONS = {
   { name = "max_body", check = is_bytes },
   { name = "max_header", check = is_bytes },
   { name = "app_id", check = is_app_id, environment = { "AWS_SDK_UA_APP_ID" } },
-  { name = "retry", check = is_retry, default = { mode = "standard", max_attempts = 1 } },
+  { name = "retry", check = is_retry },
+  {
+    name = "retry.mode",
+    within = "retry",
+    field = "mode",
+    check = is_retry_mode,
+    environment = { "AWS_RETRY_MODE" },
+    default = "standard",
+  },
+  {
+    name = "retry.max_attempts",
+    within = "retry",
+    field = "max_attempts",
+    check = is_attempts,
+    read = read_attempts,
+    environment = { "AWS_MAX_ATTEMPTS" },
+    default = 3,
+  },
+  { name = "retry_ambiguous", check = is_boolean, default = false },
+  {
+    name = "disable_clock_skew_correction",
+    check = is_boolean,
+    read = read_boolean,
+    environment = { "AWS_DISABLE_CLOCK_SKEW_CORRECTION" },
+    default = false,
+  },
 }
 
 -- What a caller may give beside settings: parts of the client, which have no text form.
@@ -184,14 +223,13 @@ local RUNTIME_SETTINGS = { "ca_file", "proxy", "max_body", "max_header" } -- of 
 local NOT_THERE = {
   profile = "profiles and shared configuration files are not read by this version; give region and credentials, or set "
     .. "AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-  retry_ambiguous = "this version never sends a request twice, so there is nothing to allow",
 }
 
 local CALL_CHECKS = {
   timeout = is_seconds,
   connect_timeout = is_seconds,
   read_timeout = is_seconds,
-  max_attempts = is_single_attempt,
+  max_attempts = is_attempts,
 }
 
 local function is_blank(value)
@@ -202,7 +240,12 @@ end
 
 local function code(options)
   return function(definition)
-    local value = options[definition.name]
+    local value
+    if definition.within then
+      value = (options[definition.within] or {})[definition.field]
+    else
+      value = options[definition.name]
+    end
     if value ~= nil and (definition.blank or not is_blank(value)) then
       return value, "code"
     end
@@ -232,7 +275,9 @@ end
 local function known_options()
   local known = {}
   for _, definition in ipairs(DEFINITIONS) do
-    known[definition.name] = true
+    if not definition.within then
+      known[definition.name] = true
+    end
   end
   for name in pairs(PARTS) do
     known[name] = true
@@ -284,12 +329,32 @@ function settings.check_options(options)
   return true
 end
 
+-- `AWS_MAX_ATTEMPTS="x" (environment): expected ...`, or `retry.max_attempts=0 (code): expected ...`
+local function written(definition, value, origin)
+  local variable = origin:match "^env (.+)$"
+  return format("%s=%s (%s)", variable or definition.name, text.quote(value), variable and "environment" or origin)
+end
+
+-- The fields of `retry` in one table, which others rely on.
+local function gather_retry(resolved)
+  local mode = resolved["retry.mode"]
+  resolved.retry = { mode = mode, max_attempts = resolved["retry.max_attempts"] }
+  resolved["retry.mode"], resolved["retry.max_attempts"], resolved.origin.retry = nil, nil, nil
+  if mode == "legacy" then
+    resolved.retry.mode = "standard"
+    local message =
+      format('the retry mode "legacy" (%s) is read as "standard"', settings.from(resolved.origin["retry.mode"]))
+    resolved.warnings = { { code = "LegacyRetryMode", message = message } }
+  end
+end
+
 --- Resolves every setting.
 -- @tparam table options what the caller gave
 -- @tparam table context
 -- @tparam function context.getenv `getenv(name)` returns a string or nil
 -- @tparam[opt="CloudHSM V2"] string context.service_id of the model: part of `AWS_ENDPOINT_URL_CLOUDHSM_V2`
--- @treturn[1] table the settings by name, and `origin`: by name, `"code"`, `"env AWS_REGION"` or `"default"`
+-- @treturn[1] table the settings by name; `origin`: by name (`"retry.mode"` for a field), `"code"`, `"env AWS_REGION"` or
+-- `"default"`; and perhaps `warnings`, a list of `code` and `message`
 -- @treturn[2] nil
 -- @treturn[2] table an error of kind `config` that names the setting and where its value is from
 -- @usage local resolved = settings.resolve({ region = "eu-west-1" }, { getenv = os.getenv })
@@ -303,13 +368,16 @@ function settings.resolve(options, context)
     for i = 1, only_code and 1 or #sources do
       local value, origin, read = sources[i](definition)
       if value ~= nil then
+        local given = value
         local problem
         if read then
           value, problem = read(value)
         else
           value, problem = definition.check(value)
         end
-        if value == nil then
+        if value == nil and definition.within then
+          return invalid(format("%s: %s", written(definition, given, origin), problem))
+        elseif value == nil then
           return invalid(format("%s: %s (%s)", definition.name, problem, settings.from(origin)))
         end
         resolved[definition.name], resolved.origin[definition.name] = value, origin
@@ -317,6 +385,7 @@ function settings.resolve(options, context)
       end
     end
   end
+  gather_retry(resolved)
   return resolved
 end
 

@@ -1,23 +1,25 @@
---- Whether and when a failed attempt is followed by another.
+--- Whether and when a failed attempt is followed by another: the policy of a client, by its mode.
 -- @module cloudhsmv2.retry
+
+local adaptive = require "cloudhsmv2.retry.adaptive"
+local standard = require "cloudhsmv2.retry.standard"
 
 local retry = {}
 
-local methods = {}
-local metatable = { __name = "cloudhsmv2.retry", __index = methods }
-
---- Decides after an attempt that failed and that may be repeated without harm.
--- This version sends every request once, whatever became of it.
--- @tparam table context `attempt`, the number of the one that failed, and `err`, its error object
--- @treturn number|nil seconds to wait before the next attempt; nil: there is none
-function methods:decide(context) -- luacheck: no unused args
-  return nil
-end
-
 --- Makes the policy of one client.
--- @treturn table the policy
-function retry.new()
-  return setmetatable({}, metatable)
+-- @tparam table options
+-- @tparam string options.mode `"standard"`, or `"adaptive"`: the same behind a limiter of the rate
+-- @tparam function options.random returns a number in [0, 1)
+-- @tparam[opt=500] integer options.quota what may be spent at first (`cloudhsmv2.retry.quota`)
+-- @tparam[opt=20] number options.most_delay seconds (`cloudhsmv2.retry.backoff`)
+-- @treturn table the policy, see `cloudhsmv2.retry.standard`
+function retry.new(options)
+  return standard.new {
+    random = options.random,
+    limiter = options.mode == "adaptive" and adaptive.new() or nil,
+    quota = options.quota,
+    most_delay = options.most_delay,
+  }
 end
 
 return retry

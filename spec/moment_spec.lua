@@ -1,0 +1,55 @@
+local moment = require "cloudhsmv2.moment"
+
+describe("a date in a header", function()
+  it("is seconds since 1970", function()
+    assert.are.equal(0, moment.of_http "Thu, 01 Jan 1970 00:00:00 GMT")
+    assert.are.equal(1767225601, moment.of_http "Thu, 01 Jan 2026 00:00:01 GMT")
+    assert.are.equal(1709164800, moment.of_http "Thu, 29 Feb 2024 00:00:00 GMT")
+  end)
+
+  it("is none when it is written otherwise, or does not exist, or is repeated", function()
+    local wrong = {
+      "",
+      "today",
+      "1767225601",
+      "2026-01-01T00:00:01Z",
+      "Thu, 01 Jan 2026 00:00:01",
+      "Thu, 01 Jan 2026 00:00:01 CET",
+      "Thu, 31 Feb 2026 00:00:01 GMT",
+      "Thu, 01 Jan 2026 25:00:01 GMT",
+      "Thursday, 01-Jan-26 00:00:01 GMT",
+      "Thu, 01 Jan 2026 00:00:01 GMT, Thu, 01 Jan 2026 00:00:01 GMT",
+      'Thu, 01 Jan 2026 00:00:01 GMT","at":"0',
+      "Thu, 01 Jan 2026 00:00:01 GMT\n",
+      7,
+      false,
+    }
+    for _, value in ipairs(wrong) do
+      assert.is_nil(moment.of_http(value))
+    end
+    assert.is_nil(moment.of_http(nil))
+  end)
+
+  it("is read alike in every locale", function()
+    finally(function()
+      os.setlocale "C"
+    end)
+    for _, name in ipairs { "de_DE.UTF-8", "tr_TR.UTF-8", "C" } do
+      os.setlocale(name)
+      assert.are.equal(1767225601, moment.of_http "Thu, 01 Jan 2026 00:00:01 GMT")
+      assert.are.equal("20260101T000001Z", moment.basic(1767225601.5))
+    end
+  end)
+end)
+
+describe("a moment in AWS's basic form", function()
+  it("has no fraction and no separators", function()
+    assert.are.equal("20150830T123600Z", moment.basic(1440938160))
+    assert.are.equal("20150830T123600Z", moment.basic(1440938160.999))
+    assert.are.equal("19691231T235959Z", moment.basic(-0.5))
+  end)
+
+  it("is nothing outside the years that the form has", function()
+    assert.is_nil(moment.basic(1e300))
+  end)
+end)
