@@ -9,22 +9,22 @@ local endpoint = require "cloudhsmv2.endpoint"
 local json = require "spec.tools.json"
 local retry = require "cloudhsmv2.retry"
 local service = require "cloudhsmv2.model"
+local settings = require "cloudhsmv2.config.settings"
+local shared_files = require "cloudhsmv2.config.files"
 local sigv4 = require "cloudhsmv2.sigv4"
 
 local FOLDER = arg[1] or "../shared/conformance"
 
--- Data about what this version does not do: configuration files, other providers of credentials.
+-- Data about what this version does not do: other providers of credentials.
 local NOT_COVERED = {
   "assume-role-tests.json",
   "credential-scenarios.json",
   "ecs-tests.json",
   "endpoint-rule-set.json",
   "endpoint-ruleset-engine-tests.json",
-  "file-location-tests.json",
   "imds-endpoint-tests.json",
   "imds-extended-cases.json",
   "login-provider-test-cases.json",
-  "profile-parser-tests.json",
 }
 
 -- Raises what differs, for the runner to show.
@@ -566,13 +566,89 @@ local function adaptive_rates(data, run)
   end
 end
 
+-- The values of sections, without where they stand.
+local function values_of(sections)
+  local values = {}
+  for name, properties in pairs(sections) do
+    values[name] = {}
+    for key, property in pairs(properties) do
+      values[name][key] = property.value
+    end
+  end
+  return values
+end
+
+-- { tests = list of { name, input = { configFile, credentialsFile }, output = { config = { profiles, sso_sessions } } or
+-- { errorContaining } } }: two texts, read and merged.
+local function profile_parser(data, run)
+  for _, case in ipairs(data.tests) do
+    run(case.name, function()
+      local contents = { config = case.input.configFile, credentials = case.input.credentialsFile }
+      local loaded, err = shared_files.load {
+        getenv = function(name)
+          return ({ AWS_CONFIG_FILE = "config", AWS_SHARED_CREDENTIALS_FILE = "credentials" })[name]
+        end,
+        read_file = function(path)
+          return contents[path]
+        end,
+      }
+      local problem = case.output.errorContaining
+      if problem then
+        expect("files", nil, loaded)
+        expect("error", problem, err.message:match(":%d+: (.*)$"):sub(1, #problem))
+      else
+        if not loaded then
+          error(tostring(err), 0)
+        end
+        for _, kind in ipairs { "profiles", "sso_sessions" } do
+          local wanted, found = case.output.config[kind] or {}, values_of(loaded[kind])
+          if not json.same(wanted, found) then
+            expect(kind, json.text(wanted), json.text(found))
+          end
+        end
+      end
+    end)
+  end
+end
+
+-- { tests = list of { name, environment, platform, profile, configLocation, credentialsLocation } }: the profile that the
+-- settings choose, and the files that they read.
+local function file_locations(data, run)
+  for _, case in ipairs(data.tests) do
+    run(case.name, function()
+      local asked = {}
+      local resolved, err = settings.resolve({}, {
+        getenv = function(name)
+          return case.environment[name]
+        end,
+        read_file = function(path)
+          asked[path] = true
+          return path == case.configLocation and "[default]\n[profile other]" or nil
+        end,
+        windows = case.platform == "windows",
+      })
+      if not resolved then
+        error(tostring(err), 0)
+      end
+      expect("profile", case.profile or "default", resolved.profile)
+      for _, path in ipairs { case.configLocation, case.credentialsLocation } do
+        expect("reads " .. path, true, asked[path])
+        asked[path] = nil
+      end
+      expect("reads another file", nil, (next(asked)))
+    end)
+  end
+end
+
 local RUNNERS = {
   ["adaptive-rate-cases.json"] = adaptive_rates,
   ["aws-json-input.json"] = protocol_input,
   ["aws-json-output.json"] = protocol_output,
   ["clock-skew-cases.json"] = clock_skew_cases,
   ["endpoint-tests.json"] = endpoint_tests,
+  ["file-location-tests.json"] = file_locations,
   ["partitions.json"] = partitions,
+  ["profile-parser-tests.json"] = profile_parser,
   ["real-responses.json"] = real_responses,
   ["recursion-detection.json"] = recursion_detection,
   ["retry-2026-cases.json"] = retry_cases,

@@ -130,9 +130,10 @@ describe("a new client", function()
     local err = error_of { region = false, endpoint = "http://127.0.0.1:1" }
     assert.are.equal("config", err.kind)
     assert.are.equal("NoRegion", err.code)
-    assert.are.equal('region: not set; give region = "eu-west-1", or set AWS_REGION', err.message)
-    err = error_of({ region = false }, { AWS_PROFILE = "prod" })
-    assert.is_truthy(err.message:find "AWS_PROFILE is set, but this version does not read profiles")
+    assert.are.equal(
+      'region: not set; give region = "eu-west-1", or set AWS_REGION, or region in profile "default" of ~/.aws/config',
+      err.message
+    )
   end)
 
   it("takes its region from the environment", function()
@@ -174,5 +175,191 @@ describe("a new client", function()
     end)
     local client = assert(cloudhsmv2.new())
     assert.are.equal("eu-west-1", client.region)
+  end)
+end)
+
+local SECRET, TOKEN = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "hunter2token"
+
+-- A client of the two files alone, and what it needs to look at them.
+local function new_of_files(config, credentials, fields, environment)
+  environment = environment or {}
+  environment.HOME = "/h"
+  local reads = {}
+  local given = {
+    region = false,
+    credentials = false,
+    read_file = function(path)
+      reads[#reads + 1] = path
+      return ({ ["/h/.aws/config"] = config, ["/h/.aws/credentials"] = credentials })[path]
+    end,
+  }
+  for name, value in pairs(fields or {}) do
+    given[name] = value
+  end
+  local client, err = new(given, environment)
+  return client, err, reads
+end
+
+local PROFILE = "[default]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = "
+  .. SECRET
+  .. "\naws_session_token = "
+  .. TOKEN
+  .. "\n"
+
+describe("a client of the shared files", function()
+  it("works with nothing but a profile", function()
+    local client, err, reads = new_of_files("[default]\nregion = eu-west-1", PROFILE)
+    assert(client, tostring(err))
+    assert(client:describe_clusters())
+    assert(client:describe_clusters())
+    local authorization = fake_runtime.header(client.runtime.requests[1], "Authorization")
+    assert.is_truthy(authorization:find "Credential=AKIDEXAMPLE/%d+/eu%-west%-1/cloudhsm/")
+    assert.are.equal(TOKEN, fake_runtime.header(client.runtime.requests[1], "X-Amz-Security-Token"))
+    assert.is_truthy(fake_runtime.header(client.runtime.requests[1], "User-Agent"):find " m/E,n ")
+    table.sort(reads)
+    assert.are.same({ "/h/.aws/config", "/h/.aws/credentials" }, reads)
+  end)
+
+  it("goes where the profile's services say", function()
+    local client = assert(
+      new_of_files(
+        "[default]\nregion = eu-west-1\nservices = s\n[services s]\ncloudhsm_v2 =\n endpoint_url = http://127.0.0.1:1/base",
+        PROFILE
+      )
+    )
+    assert(client:describe_clusters())
+    assert.are.equal("http://127.0.0.1:1/base/", client.runtime.requests[1].url)
+  end)
+
+  it("says which file asks for what does not go with the endpoint, and sends nothing", function()
+    local client, err = new_of_files("[default]\nregion = r-1\nuse_fips_endpoint = true", PROFILE, {
+      endpoint = "http://127.0.0.1:1",
+    })
+    assert.is_nil(client)
+    assert.are.equal(
+      "Invalid Configuration: FIPS and custom endpoint are not supported "
+        .. "(region from file ~/.aws/config:2, endpoint from code, use_fips from file ~/.aws/config:3)",
+      err.message
+    )
+  end)
+
+  it("fails the call, not the client, when the profile's keys are not complete", function()
+    local half = "[default]\naws_secret_access_key = " .. SECRET
+    local client = assert(new_of_files(nil, half, { region = "eu-west-1" }))
+    local out, err = client:describe_clusters()
+    assert.is_nil(out)
+    assert.are.equal("credentials", err.kind)
+    assert.are.equal(0, #client.runtime.requests)
+    assert(assert(new_of_files(nil, half, { region = "eu-west-1", credentials = KEYS })):describe_clusters())
+  end)
+
+  it("is refused when a file is broken, whatever the code gives", function()
+    local client, err = new_of_files("hunter2", nil, { region = "eu-west-1", credentials = KEYS })
+    assert.is_nil(client)
+    assert.are.equal("~/.aws/config:1: Expected a profile definition", err.message)
+  end)
+end)
+
+describe("a client's description of its configuration", function()
+  it("tells every setting, where it is from, and no secret", function()
+    local client = assert(new_of_files("[default]\nregion = eu-west-1", PROFILE))
+    local described = client:describe_configuration()
+    assert.are.same({ value = "eu-west-1", origin = "file ~/.aws/config:2" }, described.region)
+    assert.are.same({ value = "*******MPLE", origin = "file ~/.aws/credentials:2" }, described.credentials)
+    assert.are.same({ value = 3.1, origin = "default" }, described.connect_timeout)
+    client:close()
+    assert.are.same({ origin = "the client is closed" }, client:describe_configuration().credentials)
+  end)
+
+  it("has the proxy without its password, wherever else that is", function()
+    local client = assert(new { runtime = false, proxy = "http://user:hunter2@p:1" })
+    assert.are.same({ value = "http://***@p:1", origin = "code" }, client:describe_configuration().proxy)
+    client:close()
+  end)
+
+  it("is called with a colon", function()
+    local client = assert(new())
+    assert.has_error(function()
+      client.describe_configuration()
+    end)
+  end)
+
+  it("is not the only thing without secrets: nothing that a client holds as a string is one", function()
+    local client = assert(new_of_files("[default]\nregion = eu-west-1", PROFILE))
+    client.runtime = nil
+    local seen = {}
+    local function search(value)
+      if type(value) == "string" then
+        assert.is_nil(value:find(SECRET, 1, true) or value:find(TOKEN, 1, true))
+      elseif type(value) == "table" and not seen[value] then
+        seen[value] = true
+        for key, item in pairs(value) do
+          search(key)
+          search(item)
+        end
+      end
+    end
+    search(client)
+    search(client:describe_configuration())
+    search(tostring(client))
+  end)
+end)
+
+describe("a warning", function()
+  local function warnings_of(config, fields, environment)
+    local events = {}
+    fields = fields or {}
+    fields.region = fields.region or "eu-west-1"
+    fields.on_event = function(event)
+      events[#events + 1] = event
+      error "who watches cannot break it"
+    end
+    local client, err = new_of_files(config, PROFILE, fields, environment)
+    assert(client, tostring(err))
+    return events, client
+  end
+
+  it("is an event, once a client", function()
+    local events, client = warnings_of "[plugins]\nx = y"
+    local warning = {
+      type = "warning",
+      code = "ProfileFileIgnored",
+      message = "~/.aws/config:1: the section is ignored: in this file a profile is written [profile NAME]",
+    }
+    assert.are.same({ warning }, events)
+    assert(client:describe_clusters())
+    assert(client:describe_clusters())
+    local count = 0
+    for _, event in ipairs(events) do
+      count = count + (event.type == "warning" and 1 or 0)
+    end
+    assert.are.equal(1, count)
+  end)
+
+  it("is there for FIPS without dual stack, and says where AWS lists FIPS hosts", function()
+    local events = warnings_of(nil, { use_fips = true, region = "us-east-1" })
+    assert.are.equal("FipsHostNotListed", events[1].code)
+    assert.are.equal(
+      "use_fips (from code): AWS lists no FIPS host of this service without dual stack in us-east-1; "
+        .. "set use_dualstack = true as well, or AWS_USE_DUALSTACK_ENDPOINT=true",
+      events[1].message
+    )
+    events = warnings_of(nil, { use_fips = true, region = "eu-west-1" })
+    assert.is_truthy(events[1].message:find "with dual stack it lists them in ca%-central%-1, us%-east%-1, ")
+    assert.are.same({}, (warnings_of(nil, { use_fips = true, use_dualstack = true, region = "us-east-1" })))
+    assert.are.same({}, (warnings_of(nil, { use_dualstack = true })))
+  end)
+
+  it("is there for a pseudo region", function()
+    local events, client = warnings_of(nil, { region = "fips-us-east-1", use_dualstack = true })
+    assert.are.equal("PseudoRegion", events[1].code)
+    assert.are.equal("fips-us-east-1 (from code) means us-east-1 with use_fips", events[1].message)
+    assert(client:describe_clusters())
+    assert.are.equal("https://cloudhsmv2-fips.us-east-1.api.aws/", client.runtime.requests[1].url)
+  end)
+
+  it("is there for a file that the environment names and nobody has", function()
+    local events = warnings_of(nil, {}, { AWS_CONFIG_FILE = "/no/such" })
+    assert.are.equal("MissingFile", events[1].code)
   end)
 end)

@@ -23,7 +23,7 @@
 -- | field | in | meaning |
 -- | --- | --- | --- |
 -- | `type` | all | `"attempt"`, `"response"`, `"error"`, `"retry"`, `"throttled"`, `"skew_corrected"` or `"warning"` |
--- | `operation`, `attempt`, `invocation_id` | all | what is called, the number of the last attempt, the id of the call |
+-- | `operation`, `attempt`, `invocation_id` | all but warning | what is called, the number of the last attempt, the id of the call |
 -- | `url`, `region`, `max_attempts` | attempt | where it goes |
 -- | `status`, `request_id`, `elapsed` | response, error | what came back, and the seconds it took |
 -- | `kind`, `code`, `message`, `sent`, `retryable` | error | as in the error object |
@@ -31,9 +31,10 @@
 -- | `reason` | retry | `"transient"`, `"throttled"` or `"skew"` |
 -- | `reason` | throttled | `"service"` refused, or the `"rate"` of adaptive mode holds the request back |
 -- | `seconds` | skew_corrected | by how much the clock of this machine was off: what is added to it from now on |
--- | `code`, `message` | warning | what is odd in the configuration; told with the first call |
+-- | `code`, `message` | warning | what is odd in the configuration |
 --
--- It may yield, and may use the client. An error that it raises is dropped: who watches a call cannot break it.
+-- A warning has only these fields, and is told once, while the client is made. The function may yield, and may use the
+-- client. An error that it raises is dropped: who watches a call cannot break it.
 --
 -- @module cloudhsmv2.client
 
@@ -277,15 +278,6 @@ local function fail(self, call, err, limit)
   return nil, err
 end
 
--- What is odd in the configuration, told once.
-local function warn(self, call)
-  local warnings = self.warnings or {}
-  self.warnings = nil
-  for _, warning in ipairs(warnings) do
-    emit(self, call, { type = "warning", code = warning.code, message = warning.message })
-  end
-end
-
 local function perform(self, name, params, options)
   local valid, err = settings.check_call(options)
   local call = begin(self, name, params, valid and options or {})
@@ -294,7 +286,6 @@ local function perform(self, name, params, options)
   elseif self.closed then
     return fail(self, call, closed())
   end
-  warn(self, call)
   local body
   body, err = encode(self, call, params)
   if not body then
@@ -384,6 +375,19 @@ function methods:wait(waiter, params, options)
   return require("cloudhsmv2.waiter").wait(self, waiter, params, options)
 end
 
+--- Every setting with its value and where that is from: `"code"`, `"env AWS_REGION"`, `"file ~/.aws/config:12"`,
+-- `"default"` or `"not set"`. No secret is shown: of `credentials` the last letters of the access key id, of a proxy no
+-- password. A function that gives credentials is not called.
+-- @treturn table by the setting's name: `{ value, origin }`; made for each call
+-- @usage print(client:describe_configuration().region.origin)
+function methods:describe_configuration()
+  check_self(self, "describe_configuration")
+  local described = settings.describe(self.settings)
+  described.proxy = { value = self.proxy.value, origin = self.proxy.origin }
+  described.credentials = self.closed and { origin = "the client is closed" } or self.credentials:describe()
+  return described
+end
+
 --- Wipes the credentials and closes the connections. May be called again; calls made afterwards fail as `aborted`.
 -- A runtime that was given to `new` is left open: it may serve others.
 function methods:close()
@@ -436,7 +440,7 @@ end
 --- Makes a client of its parts; `cloudhsmv2.new` makes the parts.
 -- @tparam table parts `model`, `settings`, `region` and `signing_name` (to sign for), `address` (an endpoint, parsed),
 -- `runtime`, `owns_runtime`, `credentials` (a chain), `signer`, `retry` (a policy), `skew` (a clock), `user_agent` (a
--- function), `getenv`, `random`, `on_event`, `warnings` (a list)
+-- function), `getenv`, `random`, `on_event`, `proxy` (described, without a password)
 -- @treturn table the same table, now a client
 -- @raise when the model makes no sense
 function client.of(parts)

@@ -90,6 +90,18 @@ endpoint.partitions = {
   },
 }
 
+-- Where AWS lists FIPS hosts of CloudHSM V2, all of them under `.api.aws`, the dual-stack suffix.
+-- Source: AWS General Reference, "AWS CloudHSM endpoints and quotas".
+local FIPS_REGIONS = {
+  ["ca-central-1"] = true,
+  ["us-east-1"] = true,
+  ["us-east-2"] = true,
+  ["us-gov-east-1"] = true,
+  ["us-gov-west-1"] = true,
+  ["us-west-1"] = true,
+  ["us-west-2"] = true,
+}
+
 local function invalid(message)
   return nil, errors.new { kind = "config", code = "InvalidConfiguration", message = message }
 end
@@ -141,6 +153,23 @@ end
 -- @usage endpoint.signing_region "fips-us-east-1" --> "us-east-1"
 function endpoint.signing_region(region)
   return (without_fips(region))
+end
+
+--- Why the FIPS host of CloudHSM V2 without dual stack is not to be expected to exist: AWS's rules make its name, and
+-- AWS lists no such host.
+-- @tparam string region as requests are signed for it
+-- @treturn string a sentence with what to do
+function endpoint.fips_warning(region)
+  local host = format("AWS lists no FIPS host of this service without dual stack in %s; ", region)
+  if FIPS_REGIONS[region] then
+    return host .. "set use_dualstack = true as well, or AWS_USE_DUALSTACK_ENDPOINT=true"
+  end
+  local regions = {}
+  for name in pairs(FIPS_REGIONS) do
+    regions[#regions + 1] = name
+  end
+  table.sort(regions)
+  return host .. "with dual stack it lists them in " .. table.concat(regions, ", ")
 end
 
 --- Takes a URL apart, and refuses what a service's address cannot have.

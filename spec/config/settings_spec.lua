@@ -57,6 +57,7 @@ describe("a setting", function()
     local resolved = resolve()
     resolved.origin = nil
     assert.are.same({
+      profile = "default",
       connect_timeout = 3.1,
       read_timeout = 60,
       use_fips = false,
@@ -77,7 +78,7 @@ describe("a setting", function()
     assert.is_true(resolve({}, { AWS_USE_FIPS_ENDPOINT = " TRUE " }).use_fips)
     assert.is_false(resolve({}, { AWS_USE_FIPS_ENDPOINT = "False" }).use_fips)
     assert.are.equal(
-      'use_fips: must be true or false, not "1" (from env AWS_USE_FIPS_ENDPOINT)',
+      'AWS_USE_FIPS_ENDPOINT="1" (environment): expected true or false',
       message_of({}, { AWS_USE_FIPS_ENDPOINT = "1" })
     )
   end)
@@ -112,7 +113,7 @@ describe("the endpoint", function()
 
   it("must be a URL, and the message says where it is from", function()
     assert.are.equal(
-      "endpoint: Invalid endpoint: localhost:80 (it must begin with http:// or https://) (from env AWS_ENDPOINT_URL)",
+      "AWS_ENDPOINT_URL (environment): Invalid endpoint: localhost:80 (it must begin with http:// or https://)",
       message_of({}, { AWS_ENDPOINT_URL = "localhost:80" })
     )
   end)
@@ -121,18 +122,19 @@ end)
 describe("a wrong setting", function()
   it("is an error that names it, its value and its origin", function()
     assert.are.equal(
-      'region: must be letters, digits and hyphens, as in eu-west-1, not "x.evil.com/" (from env AWS_REGION)',
+      'AWS_REGION="x.evil.com/" (environment): expected letters, digits and hyphens, as in eu-west-1',
       message_of({}, { AWS_REGION = "x.evil.com/" })
     )
-    assert.are.equal("region: must be a string, not a number (from code)", message_of { region = 7 })
-    assert.are.equal("use_fips: must be true or false, not 1 (from code)", message_of { use_fips = 1 })
-    assert.are.equal('use_fips: must be true or false, not "true" (from code)', message_of { use_fips = "true" })
+    assert.are.equal("region=7 (code): expected a string", message_of { region = 7 })
+    assert.are.equal("region=a table (code): expected a string", message_of { region = {} })
+    assert.are.equal("use_fips=1 (code): expected true or false", message_of { use_fips = 1 })
+    assert.are.equal('use_fips="true" (code): expected true or false', message_of { use_fips = "true" })
   end)
 
   it("is a time that is not above zero, or no number, or without end", function()
     for _, value in ipairs { 0, -1, 0 / 0, math.huge, "5", true } do
       for _, name in ipairs { "timeout", "connect_timeout", "read_timeout" } do
-        assert.is_truthy(message_of({ [name] = value }):find(name .. ": must be a number of seconds above 0", 1, true))
+        assert.is_truthy(message_of({ [name] = value }):find "%(code%): expected a number of seconds above 0$")
       end
     end
     assert.are.equal(0.25, resolve({ timeout = 0.25 }).timeout)
@@ -140,14 +142,14 @@ describe("a wrong setting", function()
 
   it("is a size that is no whole number of bytes", function()
     for _, value in ipairs { 0, 1.5, 0 / 0, math.huge, 2 ^ 31, "1" } do
-      assert.is_truthy(message_of({ max_body = value }):find "max_body: must be a whole number of bytes")
+      assert.is_truthy(message_of({ max_body = value }):find "^max_body=.*: expected a whole number of bytes from 1$")
     end
     assert.are.equal(1048576, resolve({ max_header = 1048576 }).max_header)
   end)
 
   it("is not shown when it may hold a password", function()
     local message = message_of { proxy = "http://user:hunter2@proxy\n" }
-    assert.are.equal("proxy: has a control character in it (from code)", message)
+    assert.are.equal("proxy (code): expected no control character", message)
   end)
 
   it("is a name of an application that is too long", function()
@@ -175,14 +177,14 @@ describe("retry", function()
     assert.are.equal("code", resolved.origin["retry.mode"])
     assert.are.equal("env AWS_MAX_ATTEMPTS", resolved.origin["retry.max_attempts"])
     assert.are.equal("default", resolve().origin["retry.mode"])
-    assert.is_nil(resolved.warnings)
+    assert.are.same({}, select(2, resolve()).warnings)
   end)
 
   it("reads legacy as standard, and warns", function()
-    local resolved = resolve({}, { AWS_RETRY_MODE = "legacy" })
+    local resolved, loaded = resolve({}, { AWS_RETRY_MODE = "legacy" })
     assert.are.same({ mode = "standard", max_attempts = 3 }, resolved.retry)
-    assert.are.equal("LegacyRetryMode", resolved.warnings[1].code)
-    assert.is_truthy(resolved.warnings[1].message:find("from env AWS_RETRY_MODE", 1, true))
+    assert.are.equal("LegacyRetryMode", loaded.warnings[1].code)
+    assert.is_truthy(loaded.warnings[1].message:find("from env AWS_RETRY_MODE", 1, true))
   end)
 
   it("refuses what makes no sense, with the place where it stands", function()
@@ -223,7 +225,7 @@ end)
 describe("retry_ambiguous", function()
   it("is false unless code says true", function()
     assert.is_true(resolve({ retry_ambiguous = true }).retry_ambiguous)
-    assert.is_truthy(message_of({ retry_ambiguous = "yes" }):find "must be true or false")
+    assert.is_truthy(message_of({ retry_ambiguous = "yes" }):find "expected true or false")
   end)
 end)
 
@@ -244,6 +246,7 @@ describe("the options of a client", function()
       credentials = {},
       on_event = call,
       getenv = call,
+      read_file = call,
       random = call,
       runtime = { send = call, sleep = call, now = call, time = call },
       model = { metadata = {}, operations = {}, shapes = {} },
@@ -256,12 +259,10 @@ describe("the options of a client", function()
     assert.is_truthy(option_message({ [1] = "eu-west-1" }):find "^unknown option 1; known: ")
   end)
 
-  it("are refused with the reason when this version does not have them", function()
-    assert.is_truthy(option_message({ profile = "prod" }):find "^profile: profiles .* are not read by this version")
-  end)
+  it("are refused with the reason when this version does not have them", function() end)
 
   it("are refused when they are of the wrong type", function()
-    for _, name in ipairs { "credentials", "runtime", "on_event", "model", "getenv", "random" } do
+    for _, name in ipairs { "credentials", "runtime", "on_event", "model", "getenv", "read_file", "random" } do
       assert.is_truthy(option_message({ [name] = "x" }):find(name .. ": a string is not what", 1, true))
     end
     assert.are.equal("runtime: must have the functions send, sleep, now and time", option_message { runtime = {} })
@@ -296,9 +297,203 @@ describe("the options of a call", function()
 
   it("are refused when unknown or wrong", function()
     assert.are.equal('unknown option "timout" of a call; did you mean timeout?', message { timout = 1 })
-    assert.are.equal("timeout: must be a number of seconds above 0, not -1", message { timeout = -1 })
+    assert.are.equal("timeout=-1: expected a number of seconds above 0", message { timeout = -1 })
     for _, value in ipairs { 0, 1.5, -1, 0 / 0, math.huge, "3" } do
-      assert.are.equal("max_attempts: expected a whole number of at least 1", message { max_attempts = value })
+      assert.is_truthy(
+        message({ max_attempts = value }):find "^max_attempts=.+: expected a whole number of at least 1$"
+      )
     end
+  end)
+end)
+
+-- Resolves with texts in place of the two files, and HOME known.
+local function resolve_files(config, credentials, options, environment)
+  environment = environment or {}
+  environment.HOME = "/h"
+  return settings.resolve(options or {}, {
+    getenv = function(name)
+      return environment[name]
+    end,
+    read_file = function(path)
+      return ({ ["/h/.aws/config"] = config, ["/h/.aws/credentials"] = credentials })[path]
+    end,
+  })
+end
+
+local function file_message(config, options, environment)
+  local resolved, err = resolve_files(config, nil, options, environment)
+  assert.is_nil(resolved)
+  assert.are.equal("config", err.kind)
+  return err.message
+end
+
+describe("a setting of a profile", function()
+  local config = "[default]\nregion = eu-west-1\nuse_fips_endpoint = TRUE\nuse_dualstack_endpoint = false\n"
+    .. "ca_bundle = /ca.pem\nsdk_ua_app_id = app\nignore_configured_endpoint_urls = true\n"
+
+  it("comes after code and environment, and before the default", function()
+    local resolved = resolve_files(config)
+    assert.are.equal("eu-west-1", resolved.region)
+    assert.is_true(resolved.use_fips)
+    assert.is_false(resolved.use_dualstack)
+    assert.are.equal("/ca.pem", resolved.ca_file)
+    assert.are.equal("app", resolved.app_id)
+    assert.is_true(resolved.ignore_configured_endpoint_urls)
+    resolved = resolve_files(config, nil, { use_fips = false }, { AWS_REGION = "us-east-1" })
+    assert.is_false(resolved.use_fips)
+    assert.are.equal("us-east-1", resolved.region)
+  end)
+
+  it("says the file and the line that it is from", function()
+    local resolved = resolve_files(config, "[default]\n\nregion = us-east-2")
+    assert.are.equal("us-east-2", resolved.region)
+    assert.are.equal("file ~/.aws/credentials:3", resolved.origin.region)
+    assert.are.equal("file ~/.aws/config:3", resolved.origin.use_fips)
+    assert.are.equal("from file ~/.aws/config:3", settings.from(resolved.origin.use_fips))
+  end)
+
+  it("is unset when it is blank", function()
+    assert.is_nil(resolve_files("[default]\nregion =\n").region)
+  end)
+
+  it("is an error with its file and line when it is wrong", function()
+    assert.are.equal(
+      'use_fips_endpoint="x" (~/.aws/config:2): expected true or false',
+      file_message "[default]\nuse_fips_endpoint = x"
+    )
+    assert.are.equal(
+      'region="x.evil.com/" (~/.aws/config:2): expected letters, digits and hyphens, as in eu-west-1',
+      file_message "[default]\nregion = x.evil.com/"
+    )
+    assert.are.equal("~/.aws/config:2: Property did not have a name", file_message "[default]\n= x")
+  end)
+end)
+
+describe("the profile", function()
+  local config = "[default]\nregion = us-east-1\n[profile prod]\nregion = us-east-2\n[profile test]\nregion = us-west-1"
+
+  it("is the one of the code, else of AWS_PROFILE, else the default one", function()
+    local environment = { AWS_PROFILE = "test" }
+    local resolved, loaded = resolve_files(config, nil, { profile = "prod" }, environment)
+    assert.are.equal("us-east-2", resolved.region)
+    assert.are.equal("code", resolved.origin.profile)
+    assert.are.equal("us-east-2", loaded.selected.region.value)
+    resolved = resolve_files(config, nil, {}, environment)
+    assert.are.equal("us-west-1", resolved.region)
+    assert.are.equal("env AWS_PROFILE", resolved.origin.profile)
+    assert.are.equal("us-east-1", resolve_files(config).region)
+    assert.are.equal("us-east-1", resolve_files(config, nil, { profile = " " }, { AWS_PROFILE = "" }).region)
+  end)
+
+  it("may be one of the credentials file alone", function()
+    assert.are.equal("r-1", resolve_files(nil, "[prod]\nregion = r-1", { profile = "prod" }).region)
+  end)
+
+  it("is an error that names it and the files when there is no such one", function()
+    assert.are.equal(
+      'profile="prdo" (code): there is no such profile in ~/.aws/config and ~/.aws/credentials (not there); '
+        .. "did you mean prod?",
+      file_message(config, { profile = "prdo" })
+    )
+    assert.are.equal(
+      'AWS_PROFILE="prod" (environment): there is no such profile in ~/.aws/config and ~/.aws/credentials (not there)',
+      file_message("[default]", {}, { AWS_PROFILE = "prod" })
+    )
+    assert.are.equal(
+      'profile="prod" (code): there is no such profile in ~/.aws/config (HOME is not set) and ~/.aws/credentials '
+        .. "(HOME is not set)",
+      message_of { profile = "prod" }
+    )
+  end)
+
+  it("need not be there when it is the default one", function()
+    assert.is_truthy(resolve_files "[profile prod]")
+    assert.is_truthy(resolve_files(nil, nil, { profile = "default" }))
+  end)
+
+  it("is a string", function()
+    assert.are.equal("profile=7 (code): expected a string", message_of { profile = 7 })
+  end)
+end)
+
+describe("the endpoint of a profile", function()
+  local config = "[default]\nservices = local\nendpoint_url = http://all\n[services local]\n"
+    .. "kms =\n  endpoint_url = http://kms\ncloudhsm_v2 =\n  x = y\n  endpoint_url = http://service\n"
+
+  it("is the service's own, in the services that the profile names, before the one for all", function()
+    local resolved = resolve_files(config)
+    assert.are.equal("http://service", resolved.endpoint)
+    assert.are.equal("file ~/.aws/config:9", resolved.origin.endpoint)
+    local others = config:gsub("cloudhsm_v2", "cloudhsmv2")
+    resolved = resolve_files(others)
+    assert.are.equal("http://all", resolved.endpoint)
+    assert.are.equal("file ~/.aws/config:3", resolved.origin.endpoint)
+  end)
+
+  it("comes after the environment's, even after the one for all services", function()
+    assert.are.equal("http://env", resolve_files(config, nil, {}, { AWS_ENDPOINT_URL = "http://env" }).endpoint)
+  end)
+
+  it("is not read when that is switched off, in whatever place", function()
+    assert.is_nil(resolve_files(config, nil, { ignore_configured_endpoint_urls = true }).endpoint)
+    assert.is_nil(resolve_files("[default]\nignore_configured_endpoint_urls = true\nendpoint_url = http://a").endpoint)
+    local code = { ignore_configured_endpoint_urls = true, endpoint = "http://code" }
+    assert.are.equal("http://code", resolve_files(config, nil, code).endpoint)
+  end)
+
+  it("is an error when the services that are named are not there", function()
+    local message = 'services="local" (~/.aws/config:2): there is no such section of services in ~/.aws/config'
+    assert.are.equal(message, file_message "[default]\nservices = local")
+    local with_env = { AWS_ENDPOINT_URL = "http://env" }
+    assert.are.equal("http://env", resolve_files("[default]\nservices = local", nil, {}, with_env).endpoint)
+  end)
+
+  it("is not shown when it has a password in it", function()
+    assert.are.equal(
+      "endpoint_url (~/.aws/config:2): Invalid endpoint: a user name or password cannot be part of it",
+      file_message "[default]\nendpoint_url = https://user:hunter2@host"
+    )
+  end)
+end)
+
+describe("a pseudo region", function()
+  it("is the region with FIPS, even against an explicit false", function()
+    for _, name in ipairs { "fips-us-east-1", "us-east-1-fips" } do
+      local resolved = resolve({ use_fips = false }, { AWS_REGION = name })
+      assert.are.equal("us-east-1", resolved.region)
+      assert.is_true(resolved.use_fips)
+      assert.are.equal("env AWS_REGION", resolved.origin.use_fips)
+      assert.are.equal(name, resolved.pseudo_region)
+    end
+  end)
+end)
+
+describe("the description of the settings", function()
+  it("has each with its value and its origin, and those that nobody set", function()
+    local described = settings.describe((resolve_files("[default]\nregion = eu-west-1", nil, { timeout = 5 })))
+    assert.are.same({ value = "eu-west-1", origin = "file ~/.aws/config:2" }, described.region)
+    assert.are.same({ value = 5, origin = "code" }, described.timeout)
+    assert.are.same({ value = false, origin = "default" }, described.use_fips)
+    assert.are.same({ value = "default", origin = "default" }, described.profile)
+    assert.are.same({ origin = "not set" }, described.endpoint)
+  end)
+
+  it("has a proxy without its user and password", function()
+    for given, shown in pairs {
+      ["http://user:hunter2@proxy:3128"] = "http://***@proxy:3128",
+      ["user:hunter2@proxy"] = "***@proxy",
+      ["http://us:hunt@er2@proxy"] = "http://***@proxy",
+      ["http://proxy:3128"] = "http://proxy:3128",
+      [""] = "",
+    } do
+      assert.are.equal(shown, settings.describe((resolve { proxy = given })).proxy.value)
+    end
+  end)
+
+  it("has the fields of retry one by one", function()
+    local described = settings.describe((resolve_files "[default]\nretry_mode = adaptive\nmax_attempts = 5"))
+    assert.are.same({ value = "adaptive", origin = "file ~/.aws/config:2" }, described["retry.mode"])
+    assert.are.same({ value = 5, origin = "file ~/.aws/config:3" }, described["retry.max_attempts"])
+    assert.is_nil(described.retry)
   end)
 end)

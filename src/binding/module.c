@@ -93,5 +93,7 @@ CHSM_EXPORT int luaopen_cloudhsmv2_core(lua_State *L) {
   lua_setfield(L, -2, "signer");
   chsm_open_transfer(L);
   lua_setfield(L, -2, "transfer");
+  chsm_open_file(L);
+  lua_setfield(L, -2, "read_file");
   return 1;
 }

@@ -1,30 +1,34 @@
---- Every setting, resolved once: what the caller gave, else the environment, else the default.
+--- Every setting, resolved once: what the caller gave, else the environment, else the profile, else the default.
 --
--- | setting | environment | default |
--- | --- | --- | --- |
--- | `region` | `AWS_REGION`, `AWS_DEFAULT_REGION` | |
--- | `endpoint` | `AWS_ENDPOINT_URL_CLOUDHSM_V2`, `AWS_ENDPOINT_URL` | |
--- | `ignore_configured_endpoint_urls` | `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` | false |
--- | `use_fips` | `AWS_USE_FIPS_ENDPOINT` | false |
--- | `use_dualstack` | `AWS_USE_DUALSTACK_ENDPOINT` | false |
--- | `connect_timeout` | | 3.1 seconds |
--- | `read_timeout` | | 60 seconds between bytes |
--- | `timeout` | | none; seconds for a whole call |
--- | `ca_file` | `AWS_CA_BUNDLE` | as libcurl was built |
--- | `proxy` | | as libcurl reads the environment |
--- | `max_body`, `max_header` | | the runtime's; bytes of an answer |
--- | `app_id` | `AWS_SDK_UA_APP_ID` | none; a name for the User-Agent |
--- | `retry.mode` | `AWS_RETRY_MODE` | `"standard"`; or `"adaptive"`. `"legacy"` is read as `"standard"`, with a warning |
--- | `retry.max_attempts` | `AWS_MAX_ATTEMPTS` | 3 attempts in all |
--- | `retry_ambiguous` | | false; true: what must not be done twice is sent again like everything else |
--- | `disable_clock_skew_correction` | `AWS_DISABLE_CLOCK_SKEW_CORRECTION` | false |
+-- | setting | environment | key of a profile | default |
+-- | --- | --- | --- | --- |
+-- | `profile` | `AWS_PROFILE` | | `"default"` |
+-- | `region` | `AWS_REGION`, `AWS_DEFAULT_REGION` | `region` | |
+-- | `endpoint` | `AWS_ENDPOINT_URL_CLOUDHSM_V2`, `AWS_ENDPOINT_URL` | `services`, `endpoint_url` | |
+-- | `ignore_configured_endpoint_urls` | `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` | the same in lower case | false |
+-- | `use_fips` | `AWS_USE_FIPS_ENDPOINT` | `use_fips_endpoint` | false |
+-- | `use_dualstack` | `AWS_USE_DUALSTACK_ENDPOINT` | `use_dualstack_endpoint` | false |
+-- | `connect_timeout` | | | 3.1 seconds |
+-- | `read_timeout` | | | 60 seconds between bytes |
+-- | `timeout` | | | none; seconds for a whole call |
+-- | `ca_file` | `AWS_CA_BUNDLE` | `ca_bundle` | as libcurl was built |
+-- | `proxy` | | | as libcurl reads the environment |
+-- | `max_body`, `max_header` | | | the runtime's; bytes of an answer |
+-- | `app_id` | `AWS_SDK_UA_APP_ID` | `sdk_ua_app_id` | none; a name for the User-Agent |
+-- | `retry.mode` | `AWS_RETRY_MODE` | `retry_mode` | `"standard"`; or `"adaptive"`. `"legacy"` is read as `"standard"`, with a warning |
+-- | `retry.max_attempts` | `AWS_MAX_ATTEMPTS` | `max_attempts` | 3 attempts in all |
+-- | `retry_ambiguous` | | | false; true: what must not be done twice is sent again like everything else |
+-- | `disable_clock_skew_correction` | `AWS_DISABLE_CLOCK_SKEW_CORRECTION` | `disable_clock_skew_correction` | false |
 --
--- A blank value is an unset one. Source: AWS SDKs and Tools Reference Guide, "Settings reference".
+-- `services = NAME` leads to the block `cloudhsm_v2` of the section `[services NAME]`, and to its `endpoint_url`. A blank
+-- value is an unset one. An old pseudo region, `fips-us-east-1` or `us-east-1-fips`, is the region, with FIPS switched on.
+-- Source: AWS SDKs and Tools Reference Guide, "Settings reference".
 --
 -- @module cloudhsmv2.config.settings
 
 local endpoint = require "cloudhsmv2.endpoint"
 local errors = require "cloudhsmv2.errors"
+local files = require "cloudhsmv2.config.files"
 local text = require "cloudhsmv2.text"
 
 local format = string.format
@@ -41,12 +45,11 @@ local settings = {}
 
 local function is_region(value)
   if type(value) ~= "string" then
-    return nil, "must be a string, not a " .. type(value)
+    return nil, "expected a string"
   end
   value = text.trim(value)
-  local problem = endpoint.region_problem(endpoint.signing_region(value))
-  if problem then
-    return nil, format("%s, not %s", problem, text.quote(value))
+  if endpoint.region_problem(endpoint.signing_region(value)) then
+    return nil, "expected letters, digits and hyphens, as in eu-west-1"
   end
   return value
 end
@@ -58,31 +61,30 @@ end
 
 local function is_boolean(value)
   if type(value) ~= "boolean" then
-    return nil, format("must be true or false, not %s", text.quote(value))
+    return nil, "expected true or false"
   end
   return value
 end
 
 local function is_seconds(value)
   if type(value) ~= "number" or not (value > 0 and value < math.huge) then
-    return nil, format("must be a number of seconds above 0, not %s", text.quote(value))
+    return nil, "expected a number of seconds above 0"
   end
   return value
 end
 
 local function is_bytes(value)
   if type(value) ~= "number" or value < 1 or value >= 2 ^ 31 or value % 1 ~= 0 then
-    return nil, format("must be a whole number of bytes from 1, not %s", text.quote(value))
+    return nil, "expected a whole number of bytes from 1"
   end
   return value
 end
 
--- The value is never shown: a proxy's URL may hold a password.
 local function is_text(value)
   if type(value) ~= "string" then
-    return nil, "must be a string, not a " .. type(value)
+    return nil, "expected a string"
   elseif value:find "[%z\1-\31\127]" then
-    return nil, "has a control character in it"
+    return nil, "expected no control character"
   end
   return value
 end
@@ -90,7 +92,7 @@ end
 local function is_app_id(value)
   local id, problem = is_text(value)
   if id and #id > MOST_APP_ID then
-    return nil, format("must be at most %d characters", MOST_APP_ID)
+    return nil, format("expected at most %d characters", MOST_APP_ID)
   end
   return id, problem
 end
@@ -125,11 +127,11 @@ local function is_retry(value)
   return value
 end
 
--- The environment has only strings.
+-- The environment and the files have only strings.
 local function read_boolean(value)
   local read = BOOLEANS[text.lower(text.trim(value))]
   if read == nil then
-    return nil, format("must be true or false, not %s", text.quote(value))
+    return nil, "expected true or false"
   end
   return read
 end
@@ -139,20 +141,27 @@ local function read_attempts(value)
 end
 
 -- In the order in which they are resolved: `unless` names one before it that switches all sources but code off; with
--- `within` and `field` it is a field of another option.
+-- `within` and `field` it is a field of another option; `hidden` is a value that no message shows, or whose check says
+-- what may be shown of it.
+local PROFILE = { name = "profile", check = is_text, environment = { "AWS_PROFILE" }, default = "default" }
 local DEFINITIONS = {
-  { name = "region", check = is_region, environment = { "AWS_REGION", "AWS_DEFAULT_REGION" } },
+  PROFILE,
+  { name = "region", check = is_region, environment = { "AWS_REGION", "AWS_DEFAULT_REGION" }, key = "region" },
   {
     name = "ignore_configured_endpoint_urls",
     check = is_boolean,
     read = read_boolean,
     environment = { "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" },
+    key = "ignore_configured_endpoint_urls",
     default = false,
   },
   {
     name = "endpoint",
     check = is_endpoint,
     environment = { "AWS_ENDPOINT_URL_<SERVICE>", "AWS_ENDPOINT_URL" },
+    key = "endpoint_url",
+    of_service = true,
+    hidden = true,
     unless = "ignore_configured_endpoint_urls",
   },
   {
@@ -160,6 +169,7 @@ local DEFINITIONS = {
     check = is_boolean,
     read = read_boolean,
     environment = { "AWS_USE_FIPS_ENDPOINT" },
+    key = "use_fips_endpoint",
     default = false,
   },
   {
@@ -167,23 +177,25 @@ local DEFINITIONS = {
     check = is_boolean,
     read = read_boolean,
     environment = { "AWS_USE_DUALSTACK_ENDPOINT" },
+    key = "use_dualstack_endpoint",
     default = false,
   },
   { name = "connect_timeout", check = is_seconds, default = 3.1 },
   { name = "read_timeout", check = is_seconds, default = 60 },
   { name = "timeout", check = is_seconds },
-  { name = "ca_file", check = is_text, environment = { "AWS_CA_BUNDLE" } },
-  { name = "proxy", check = is_text, blank = true }, -- "" is a value: no proxy, whatever the environment says
+  { name = "ca_file", check = is_text, environment = { "AWS_CA_BUNDLE" }, key = "ca_bundle" },
+  { name = "proxy", check = is_text, hidden = true, blank = true }, -- "" is a value: no proxy, whatever the environment says
   { name = "max_body", check = is_bytes },
   { name = "max_header", check = is_bytes },
-  { name = "app_id", check = is_app_id, environment = { "AWS_SDK_UA_APP_ID" } },
-  { name = "retry", check = is_retry },
+  { name = "app_id", check = is_app_id, environment = { "AWS_SDK_UA_APP_ID" }, key = "sdk_ua_app_id" },
+  { name = "retry", check = is_retry, hidden = true },
   {
     name = "retry.mode",
     within = "retry",
     field = "mode",
     check = is_retry_mode,
     environment = { "AWS_RETRY_MODE" },
+    key = "retry_mode",
     default = "standard",
   },
   {
@@ -193,6 +205,7 @@ local DEFINITIONS = {
     check = is_attempts,
     read = read_attempts,
     environment = { "AWS_MAX_ATTEMPTS" },
+    key = "max_attempts",
     default = 3,
   },
   { name = "retry_ambiguous", check = is_boolean, default = false },
@@ -201,6 +214,7 @@ local DEFINITIONS = {
     check = is_boolean,
     read = read_boolean,
     environment = { "AWS_DISABLE_CLOCK_SKEW_CORRECTION" },
+    key = "disable_clock_skew_correction",
     default = false,
   },
 }
@@ -212,18 +226,13 @@ local PARTS = {
   on_event = { ["function"] = true },
   model = { table = true },
   getenv = { ["function"] = true },
+  read_file = { ["function"] = true },
   random = { ["function"] = true },
 }
 
 local MODEL_TABLES = { "metadata", "operations", "shapes" }
 local RUNTIME_FUNCTIONS = { "send", "sleep", "now", "time" }
 local RUNTIME_SETTINGS = { "ca_file", "proxy", "max_body", "max_header" } -- of the runtime that we make
-
--- Options that a reader of AWS's documentation or of later versions may try, and why they are not there.
-local NOT_THERE = {
-  profile = "profiles and shared configuration files are not read by this version; give region and credentials, or set "
-    .. "AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-}
 
 local CALL_CHECKS = {
   timeout = is_seconds,
@@ -236,7 +245,12 @@ local function is_blank(value)
   return type(value) == "string" and text.trim(value) == ""
 end
 
--- A source returns a definition's value and where it is from, or nil.
+local function invalid(message)
+  return nil, errors.new { kind = "config", code = "InvalidConfiguration", message = message }
+end
+
+-- A source returns what it has for a definition, or nil, or nil and an error. What it has is `value`, `origin`, and for
+-- messages `name` (what the value is called there), `place`, and `read` where the value is a string to be read.
 
 local function code(options)
   return function(definition)
@@ -247,29 +261,106 @@ local function code(options)
       value = options[definition.name]
     end
     if value ~= nil and (definition.blank or not is_blank(value)) then
-      return value, "code"
+      return { value = value, origin = "code", name = definition.name, place = "code" }
     end
   end
 end
 
 local function environment(getenv, service)
+  service = text.upper(service)
   return function(definition)
     for _, name in ipairs(definition.environment or {}) do
       name = name:gsub("<SERVICE>", service)
       local value = getenv(name)
       if value ~= nil and not is_blank(value) then
-        return value, "env " .. name, definition.read
+        return { value = value, origin = "env " .. name, name = name, place = "environment", read = definition.read }
       end
     end
   end
 end
 
-local function default(definition)
-  return definition.default, "default"
+-- The endpoint in the services section that the profile names.
+local function service_endpoint(properties, loaded, service)
+  local name, property = files.value(properties, "services")
+  if not name then
+    return nil
+  end
+  local section = loaded.services[name]
+  if not section then
+    local message = "services=%s (%s): there is no such section of services in %s"
+    return invalid(format(message, text.quote(name), files.place(property), loaded.locations.config.shown))
+  end
+  local block = section[text.lower(service)]
+  return block and block.sub and select(2, files.value(block.sub, "endpoint_url"))
 end
 
-local function invalid(message)
-  return nil, errors.new { kind = "config", code = "InvalidConfiguration", message = message }
+local function file(properties, loaded, service)
+  return function(definition)
+    local property, err
+    if definition.of_service then
+      property, err = service_endpoint(properties, loaded, service)
+      if err then
+        return nil, err
+      end
+    end
+    if not property and definition.key then
+      property = select(2, files.value(properties, definition.key))
+    end
+    if property then
+      local place = files.place(property)
+      local origin = "file " .. place
+      return { value = property.value, origin = origin, name = definition.key, place = place, read = definition.read }
+    end
+  end
+end
+
+local function default(definition)
+  if definition.default ~= nil then
+    return { value = definition.default, origin = "default", name = definition.name, place = "default" }
+  end
+end
+
+local function shown(value)
+  if type(value) == "table" or type(value) == "function" or type(value) == "userdata" then
+    return "a " .. type(value)
+  end
+  return text.quote(value)
+end
+
+-- Resolves one setting from the first source that has it. Returns true, or nil and an error.
+local function take(resolved, definition, sources)
+  local only_code = definition.unless and resolved[definition.unless]
+  for i = 1, only_code and 1 or #sources do
+    local found, err = sources[i](definition)
+    if err then
+      return nil, err
+    elseif found then
+      local value, problem = (found.read or definition.check)(found.value)
+      if value == nil then
+        local assigned = definition.hidden and "" or "=" .. shown(found.value)
+        return invalid(format("%s%s (%s): %s", found.name, assigned, found.place, problem))
+      end
+      resolved[definition.name], resolved.origin[definition.name] = value, found.origin
+      return true
+    end
+  end
+  return true
+end
+
+-- The properties of the chosen profile. Nobody needs to have one that is called default.
+local function properties_of(resolved, loaded)
+  local name, origin = resolved.profile, resolved.origin.profile
+  local properties = loaded.profiles[name]
+  if not properties and name ~= "default" then
+    local assigned = origin == "code" and "profile=%s (code)" or "AWS_PROFILE=%s (environment)"
+    local message = format(assigned .. ": there is no such profile in %s", text.quote(name), files.looked_at(loaded))
+    local nearest = text.nearest(name, loaded.profiles)
+    if nearest:find "^did you mean" then
+      message = message .. "; " .. nearest
+    end
+    return invalid(message)
+  end
+  return properties or {}
 end
 
 local function known_options()
@@ -297,9 +388,7 @@ end
 local function option_problem(options)
   local known = known_options()
   for name, value in pairs(options) do
-    if NOT_THERE[name] then
-      return format("%s: %s", name, NOT_THERE[name])
-    elseif not known[name] then
+    if not known[name] then
       return format("unknown option %s; %s", text.quote(name), text.nearest(tostring(name), known))
     elseif PARTS[name] and not PARTS[name][type(value)] then
       return format("%s: a %s is not what this option takes", name, type(value))
@@ -329,14 +418,8 @@ function settings.check_options(options)
   return true
 end
 
--- `AWS_MAX_ATTEMPTS="x" (environment): expected ...`, or `retry.max_attempts=0 (code): expected ...`
-local function written(definition, value, origin)
-  local variable = origin:match "^env (.+)$"
-  return format("%s=%s (%s)", variable or definition.name, text.quote(value), variable and "environment" or origin)
-end
-
 -- The fields of `retry` in one table, which others rely on.
-local function gather_retry(resolved)
+local function gather_retry(resolved, warnings)
   local mode = resolved["retry.mode"]
   resolved.retry = { mode = mode, max_attempts = resolved["retry.max_attempts"] }
   resolved["retry.mode"], resolved["retry.max_attempts"], resolved.origin.retry = nil, nil, nil
@@ -344,7 +427,7 @@ local function gather_retry(resolved)
     resolved.retry.mode = "standard"
     local message =
       format('the retry mode "legacy" (%s) is read as "standard"', settings.from(resolved.origin["retry.mode"]))
-    resolved.warnings = { { code = "LegacyRetryMode", message = message } }
+    table.insert(warnings, { code = "LegacyRetryMode", message = message })
   end
 end
 
@@ -353,40 +436,73 @@ end
 -- @tparam table context
 -- @tparam function context.getenv `getenv(name)` returns a string or nil
 -- @tparam[opt="CloudHSM V2"] string context.service_id of the model: part of `AWS_ENDPOINT_URL_CLOUDHSM_V2`
--- @treturn[1] table the settings by name; `origin`: by name (`"retry.mode"` for a field), `"code"`, `"env AWS_REGION"` or
--- `"default"`; and perhaps `warnings`, a list of `code` and `message`
+-- @tparam[opt] function context.read_file see `config.files`
+-- @tparam[opt] boolean context.windows see `config.locations`
+-- @treturn[1] table the settings by name, and `origin`: by name (`"retry.mode"` for a field), `"code"`, `"env AWS_REGION"`,
+-- `"file ~/.aws/config:12"` or `"default"`
+-- @treturn[1] table the files: as of `files.load`, and `selected`, the properties of the chosen profile
 -- @treturn[2] nil
 -- @treturn[2] table an error of kind `config` that names the setting and where its value is from
 -- @usage local resolved = settings.resolve({ region = "eu-west-1" }, { getenv = os.getenv })
 function settings.resolve(options, context)
-  local service = text.upper((context.service_id or "CloudHSM V2"):gsub("[^A-Za-z0-9]", "_"))
+  local service = (context.service_id or "CloudHSM V2"):gsub("[^A-Za-z0-9]", "_")
   local sources = { code(options), environment(context.getenv, service), default }
-
   local resolved = { origin = {} }
-  for _, definition in ipairs(DEFINITIONS) do
-    local only_code = definition.unless and resolved[definition.unless]
-    for i = 1, only_code and 1 or #sources do
-      local value, origin, read = sources[i](definition)
-      if value ~= nil then
-        local given = value
-        local problem
-        if read then
-          value, problem = read(value)
-        else
-          value, problem = definition.check(value)
-        end
-        if value == nil and definition.within then
-          return invalid(format("%s: %s", written(definition, given, origin), problem))
-        elseif value == nil then
-          return invalid(format("%s: %s (%s)", definition.name, problem, settings.from(origin)))
-        end
-        resolved[definition.name], resolved.origin[definition.name] = value, origin
-        break
-      end
+  local ok, err = take(resolved, PROFILE, sources)
+  if not ok then
+    return nil, err
+  end
+  local loaded
+  loaded, err = files.load(context)
+  if not loaded then
+    return nil, err
+  end
+  loaded.selected, err = properties_of(resolved, loaded)
+  if not loaded.selected then
+    return nil, err
+  end
+
+  table.insert(sources, 3, file(loaded.selected, loaded, service))
+  for i = 2, #DEFINITIONS do -- the first is the profile
+    ok, err = take(resolved, DEFINITIONS[i], sources)
+    if not ok then
+      return nil, err
     end
   end
-  gather_retry(resolved)
-  return resolved
+  local meant = resolved.region and endpoint.signing_region(resolved.region)
+  if meant ~= resolved.region then
+    resolved.pseudo_region, resolved.region = resolved.region, meant
+    resolved.use_fips, resolved.origin.use_fips = true, resolved.origin.region
+  end
+  gather_retry(resolved, loaded.warnings)
+  return resolved, loaded
+end
+
+-- The address of a proxy without its user and password.
+local function without_password(proxy)
+  local scheme = proxy:match "^[A-Za-z][A-Za-z0-9+.-]*://" or ""
+  local host = proxy:match "@([^@]*)$"
+  return host and scheme .. "***@" .. host or proxy
+end
+
+--- Every setting with its value and where that is from, for people to read. A password in `proxy` is masked.
+-- @tparam table resolved as of `settings.resolve`
+-- @treturn table by name: `{ value, origin }`; the origin of what nobody set is `"not set"`
+function settings.describe(resolved)
+  local described = {}
+  for _, definition in ipairs(DEFINITIONS) do
+    local name = definition.name
+    local value = resolved[name]
+    if definition.within then
+      value = resolved[definition.within][definition.field]
+    elseif name == "proxy" and value then
+      value = without_password(value)
+    end
+    if name ~= "retry" then -- its fields are settings of their own
+      described[name] = { value = value, origin = resolved.origin[name] or "not set" }
+    end
+  end
+  return described
 end
 
 --- Checks the options of one call.
@@ -398,7 +514,7 @@ function settings.check_call(options)
     local message
     if CALL_CHECKS[name] then
       local _, problem = CALL_CHECKS[name](value)
-      message = problem and format("%s: %s", name, problem)
+      message = problem and format("%s=%s: %s", name, shown(value), problem)
     else
       message = format("unknown option %s of a call; %s", text.quote(name), text.nearest(tostring(name), CALL_CHECKS))
     end

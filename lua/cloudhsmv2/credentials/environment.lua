@@ -10,7 +10,13 @@ local ID, SECRET, TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SES
 
 local environment = {}
 
-local methods = { name = "environment", feature = "g", looks_at = ID .. " and " .. SECRET .. " in the environment" }
+local methods = {
+  name = "environment",
+  feature = "g",
+  origin = "env " .. ID,
+  local_only = true,
+  looks_at = ID .. " and " .. SECRET .. " in the environment",
+}
 local metatable = { __name = "cloudhsmv2.credentials.environment", __index = methods }
 
 -- The same as `sigv4.environment_credentials` over an environment that is a Lua function.

@@ -115,7 +115,7 @@ function static.new(given, time)
     return self
   end
   local err
-  self.owned = type(given) == "table"
+  self.owned, self.local_only = type(given) == "table", true
   self.credentials, err = hold(given)
   if not self.credentials then
     return nil, err

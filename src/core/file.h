@@ -1,0 +1,22 @@
+#ifndef CHSM_FILE_H
+#define CHSM_FILE_H
+
+#include "buffer.h"
+
+#pragma GCC visibility push(hidden)
+
+typedef enum {
+  CHSM_FILE_READ,
+  CHSM_FILE_MISSING,
+  CHSM_FILE_FORBIDDEN,
+  CHSM_FILE_NOT_REGULAR,
+  CHSM_FILE_TOO_LARGE,
+  CHSM_FILE_NO_MEMORY,
+  CHSM_FILE_UNREADABLE
+} chsm_file_status;
+
+chsm_file_status chsm_file_read(const char *path, size_t most, chsm_buffer *content, int *error);
+
+#pragma GCC visibility pop
+
+#endif
