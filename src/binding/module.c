@@ -9,6 +9,7 @@
 #include <openssl/rand.h>
 
 #include "../core/clock.h"
+#include "../core/hex.h"
 #include "compat.h"
 
 #define CHSM_EXPORT __attribute__((visibility("default")))
@@ -49,19 +50,22 @@ static int module_random(lua_State *L) {
 
 /* uuid() -> a random UUID (RFC 9562, version 4) in lower case, or an error when there is no randomness */
 static int module_uuid(lua_State *L) {
-  static const char digits[] = "0123456789abcdef";
-  unsigned char bytes[16];
-  char text[36];
-  size_t length = 0;
+  enum { SIZE = 16 };
+  static const size_t groups[] = { 4, 2, 2, 2, 6 };
+  unsigned char bytes[SIZE];
+  char text[2 * SIZE + sizeof groups / sizeof *groups - 1];
+  char *at = text;
+  const unsigned char *from = bytes;
   if (RAND_bytes(bytes, (int)sizeof bytes) != 1) return luaL_error(L, "cloudhsmv2: no randomness from OpenSSL");
   bytes[6] = (unsigned char)((bytes[6] & 0x0F) | 0x40);
   bytes[8] = (unsigned char)((bytes[8] & 0x3F) | 0x80);
-  for (size_t i = 0; i < sizeof bytes; i++) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) text[length++] = '-';
-    text[length++] = digits[bytes[i] >> 4];
-    text[length++] = digits[bytes[i] & 0x0F];
+  for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+    if (i) *at++ = '-';
+    chsm_hex_write(from, groups[i], at);
+    from += groups[i];
+    at += 2 * groups[i];
   }
-  lua_pushlstring(L, text, length);
+  lua_pushlstring(L, text, sizeof text);
   return 1;
 }
 

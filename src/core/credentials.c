@@ -14,16 +14,14 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
+#include "ascii.h"
+
 /* What stands before the secret: a NUL, which no id can hold, and the mark that the signing key's derivation begins with. */
 static const char BEFORE_SECRET[5] = { '\0', 'A', 'W', 'S', '4' };
 
 
-/* A byte that no value may hold: it would end a header line or hide in a log. */
-static bool is_control(unsigned char byte) { return byte < 0x20 || byte == 0x7F; }
-
-
 /* A byte that an access key id may hold: it stands in `Credential=<id>/<date>/..., SignedHeaders=`, so no separator of that. */
-static bool is_id_byte(unsigned char byte) { return byte > 0x20 && byte < 0x7F && byte != '/' && byte != ','; }
+static bool is_id_byte(char byte) { return byte > 0x20 && byte < 0x7F && byte != '/' && byte != ','; }
 
 
 static chsm_credentials_status check(chsm_text value, chsm_credentials_field field) {
@@ -31,8 +29,8 @@ static chsm_credentials_status check(chsm_text value, chsm_credentials_field fie
   if (!value.length) return field == CHSM_SESSION_TOKEN ? CHSM_CREDENTIALS_OK : CHSM_CREDENTIALS_MISSING;
   if (value.length > most[field]) return CHSM_CREDENTIALS_TOO_LONG;
   for (size_t i = 0; i < value.length; i++) {
-    unsigned char byte = (unsigned char)value.bytes[i];
-    if (is_control(byte) || (field == CHSM_ACCESS_KEY_ID && !is_id_byte(byte))) return CHSM_CREDENTIALS_BAD_BYTE;
+    char byte = value.bytes[i];
+    if (chsm_ascii_is_control(byte) || (field == CHSM_ACCESS_KEY_ID && !is_id_byte(byte))) return CHSM_CREDENTIALS_BAD_BYTE;
   }
   return CHSM_CREDENTIALS_OK;
 }

@@ -32,6 +32,7 @@
 #include <curl/curl.h>
 #include <openssl/err.h>
 
+#include "ascii.h"
 #include "clock.h"
 #include "http_check.h"
 
@@ -731,7 +732,7 @@ static bool is_reserved(chsm_http_text name) {
   };
   for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
     size_t k = 0;
-    while (k < name.length && chsm_http_lower(name.bytes[k]) == reserved[i][k])
+    while (k < name.length && chsm_ascii_lower(name.bytes[k]) == reserved[i][k])
       k++;
     if (k == name.length && !reserved[i][k]) return true;
   }
@@ -842,7 +843,7 @@ static bool has_header(const chsm_http_request *request, const char *name) {
   for (size_t i = 0; i < request->header_count; i++) {
     chsm_http_text given = request->headers[i].name;
     size_t k = 0;
-    while (k < given.length && chsm_http_lower(given.bytes[k]) == name[k])
+    while (k < given.length && chsm_ascii_lower(given.bytes[k]) == name[k])
       k++;
     if (k == given.length && !name[k]) return true;
   }

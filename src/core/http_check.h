@@ -7,7 +7,6 @@
 
 #pragma GCC visibility push(hidden)
 
-char chsm_http_lower(char byte);
 bool chsm_http_is_token(const char *bytes, size_t length);
 bool chsm_http_is_value(const char *bytes, size_t length);
 bool chsm_http_is_printable(const char *bytes, size_t length);

@@ -3,12 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ascii.h"
 #include "http_check.h"
 
 enum { MOST_LINES = 1000, FIRST_HEADERS = 16, SWITCHING_PROTOCOLS = 101, OK = 200 };
-
-
-static bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
 
 
 static bool is_blank(char byte) { return byte == ' ' || byte == '\t'; }
@@ -22,7 +20,7 @@ static chsm_http_refusal refusal_of(chsm_status status) {
 /* Whether `bytes` is `word`, given in lower case, whatever the case of its ASCII letters. */
 static bool is_word(const char *bytes, size_t length, const char *word) {
   for (; length; bytes++, length--, word++)
-    if (chsm_http_lower(*bytes) != *word) return false;
+    if (chsm_ascii_lower(*bytes) != *word) return false;
   return !*word;
 }
 
@@ -32,10 +30,10 @@ static chsm_http_refusal read_status_line(chsm_http_head *head, const char *line
   static const char version[] = "HTTP/1.";
   enum { DIGITS = sizeof version + 1, END = DIGITS + 3 };
   if (length < END || memcmp(line, version, sizeof version - 1) != 0) return CHSM_HTTP_MALFORMED;
-  if (!is_digit(line[DIGITS - 2]) || line[DIGITS - 1] != ' ') return CHSM_HTTP_MALFORMED;
+  if (!chsm_ascii_is_digit(line[DIGITS - 2]) || line[DIGITS - 1] != ' ') return CHSM_HTTP_MALFORMED;
   int status = 0;
   for (size_t i = DIGITS; i < END; i++) {
-    if (!is_digit(line[i])) return CHSM_HTTP_MALFORMED;
+    if (!chsm_ascii_is_digit(line[i])) return CHSM_HTTP_MALFORMED;
     status = status * 10 + (line[i] - '0');
   }
   if (length > END && line[END] != ' ') return CHSM_HTTP_MALFORMED;
@@ -58,7 +56,7 @@ static chsm_http_refusal read_length(chsm_http_head *head, const char *value, si
   uint64_t number = 0;
   if (!length) return CHSM_HTTP_MALFORMED;
   for (size_t i = 0; i < length; i++) {
-    if (!is_digit(value[i])) return CHSM_HTTP_MALFORMED;
+    if (!chsm_ascii_is_digit(value[i])) return CHSM_HTTP_MALFORMED;
     uint64_t digit = (uint64_t)(value[i] - '0');
     number = number > (UINT64_MAX - digit) / 10 ? UINT64_MAX : number * 10 + digit;
   }
@@ -92,7 +90,7 @@ static chsm_http_refusal keep(chsm_http_head *head, const char *name, size_t nam
   if (status == CHSM_OK) status = chsm_buffer_append(&head->text, value, value_length);
   if (status != CHSM_OK) return refusal_of(status);
   for (char *byte = head->text.bytes + header.name; name_length; byte++, name_length--)
-    *byte = chsm_http_lower(*byte);
+    *byte = chsm_ascii_lower(*byte);
   head->headers[head->count++] = header;
   return CHSM_HTTP_FINE;
 }

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "hex.h"
 #include "number.h"
 
 static const uint64_t ONES = UINT64_C(0x0101010101010101);
@@ -100,8 +101,7 @@ static long hex4(const char *at, const char *end) {
   if (end - at < 4) return -1;
   long value = 0;
   for (int i = 0; i < 4; i++) {
-    char c = at[i];
-    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    int digit = chsm_hex_digit(at[i]);
     if (digit < 0) return -1;
     value = value * 16 + digit;
   }

@@ -9,6 +9,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "ascii.h"
+
 enum {
   LIMBS = 136,       /* 4,352 bits: more than 10^1170 with room for a quotient */
   MOST_DIGITS = 770, /* no double, and no midpoint of two, has more significant decimal digits */
@@ -26,9 +28,6 @@ typedef struct big {
   uint32_t limbs[LIMBS];
   size_t length;
 } big;
-
-
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 
 static void big_set(big *number, uint64_t value) {
@@ -104,16 +103,16 @@ static void big_subtract(big *a, const big *b) {
 size_t chsm_number_scan(const char *text, size_t length, bool *integral) {
   size_t at = 0;
   if (at < length && text[at] == '-') at++;
-  if (at == length || !is_digit(text[at])) return 0;
+  if (at == length || !chsm_ascii_is_digit(text[at])) return 0;
   if (text[at] == '0')
     at++;
   else
-    while (at < length && is_digit(text[at]))
+    while (at < length && chsm_ascii_is_digit(text[at]))
       at++;
   *integral = true;
   if (at < length && text[at] == '.') {
     size_t first = ++at;
-    while (at < length && is_digit(text[at]))
+    while (at < length && chsm_ascii_is_digit(text[at]))
       at++;
     if (at == first) return 0;
     *integral = false;
@@ -122,7 +121,7 @@ size_t chsm_number_scan(const char *text, size_t length, bool *integral) {
     at++;
     if (at < length && (text[at] == '+' || text[at] == '-')) at++;
     size_t first = at;
-    while (at < length && is_digit(text[at]))
+    while (at < length && chsm_ascii_is_digit(text[at]))
       at++;
     if (at == first) return 0;
     *integral = false;
@@ -244,7 +243,7 @@ chsm_status chsm_number_to_integer(const char *text, size_t length, int64_t *val
   if (negative) at++;
   const uint64_t most = negative ? UINT64_C(1) << 63 : (UINT64_C(1) << 63) - 1;
   uint64_t magnitude = 0;
-  for (; at < length && is_digit(text[at]); at++) {
+  for (; at < length && chsm_ascii_is_digit(text[at]); at++) {
     uint64_t digit = (uint64_t)(text[at] - '0');
     if (magnitude > (most - digit) / 10) return CHSM_TOO_LARGE;
     magnitude = magnitude * 10 + digit;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ascii.h"
+
 enum { MOST_NAMES = 1 << 20, LONGEST_GUESS = 64 };
 
 
@@ -86,10 +88,7 @@ long chsm_names_find(const chsm_names *names, const char *text, size_t length) {
 }
 
 
-static char folded(char c) {
-  if (c >= 'A' && c <= 'Z') return (char)(c - 'A' + 'a');
-  return c == '-' ? '_' : c;
-}
+static char folded(char c) { return c == '-' ? '_' : chsm_ascii_lower(c); }
 
 
 /* Levenshtein's distance, cases and hyphens aside. Both lengths are at most LONGEST_GUESS. */

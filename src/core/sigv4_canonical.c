@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "ascii.h"
 #include "hex.h"
 
 /* A name and its value in a buffer of encoded text, by offset. */
@@ -15,21 +16,8 @@ typedef struct parameter {
 static chsm_text text(const char *bytes, size_t length) { return (chsm_text) { bytes, length }; }
 
 
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
-
-
-static bool is_alphanumeric(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
-
-
 /* RFC 3986, 2.3 */
-static bool is_unreserved(char c) { return is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
-
-
-/* RFC 9110, 5.6.2: what a method or a header name consists of */
-static bool is_token_char(char c) { return is_alphanumeric(c) || (c && strchr("!#$%&'*+-.^_`|~", c)); }
-
-
-static bool is_control(char c) { return (unsigned char)c < 0x20 || c == 0x7F; }
+static bool is_unreserved(char c) { return chsm_ascii_is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
 
 
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
@@ -37,7 +25,7 @@ static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c ==
 
 static bool is_token(chsm_text name) {
   for (size_t i = 0; i < name.length; i++)
-    if (!is_token_char(name.bytes[i])) return false;
+    if (!chsm_ascii_is_token(name.bytes[i])) return false;
   return name.length > 0 && name.length <= CHSM_SIGV4_NAME_MOST;
 }
 
@@ -47,7 +35,7 @@ static bool is_token(chsm_text name) {
 static bool is_header_value(chsm_text value) {
   for (size_t i = 0; i < value.length; i++) {
     char c = value.bytes[i];
-    if (!is_control(c) || c == '\t') continue;
+    if (!chsm_ascii_is_control(c) || c == '\t') continue;
     if (c == '\r') {
       if (++i == value.length) return false;
       c = value.bytes[i];
@@ -72,7 +60,7 @@ static bool is_scope_part(chsm_text part) {
 /* Whether a path or query could stand in a request line. Spaces and non-ASCII bytes may: they are encoded. */
 static bool is_target_part(chsm_text part, const char *separators) {
   for (size_t i = 0; i < part.length; i++)
-    if (is_control(part.bytes[i]) || strchr(separators, part.bytes[i])) return false;
+    if (chsm_ascii_is_control(part.bytes[i]) || strchr(separators, part.bytes[i])) return false;
   return true;
 }
 
@@ -92,8 +80,8 @@ static chsm_text trimmed(chsm_text value) {
 static int compare_names(chsm_text a, chsm_text b) {
   size_t shorter = a.length < b.length ? a.length : b.length;
   for (size_t i = 0; i < shorter; i++) {
-    unsigned char x = (unsigned char)lower(a.bytes[i]);
-    unsigned char y = (unsigned char)lower(b.bytes[i]);
+    unsigned char x = (unsigned char)chsm_ascii_lower(a.bytes[i]);
+    unsigned char y = (unsigned char)chsm_ascii_lower(b.bytes[i]);
     if (x != y) return x < y ? -1 : 1;
   }
   return a.length == b.length ? 0 : a.length < b.length ? -1 : 1;
@@ -296,7 +284,7 @@ static void put_name(chsm_buffer *out, chsm_status *status, chsm_text name) {
   size_t start = out->length;
   put(out, status, name.bytes, name.length);
   for (size_t i = start; i < out->length; i++)
-    out->bytes[i] = lower(out->bytes[i]);
+    out->bytes[i] = chsm_ascii_lower(out->bytes[i]);
 }
 
 
