@@ -16,11 +16,9 @@
 #if LUA_VERSION_NUM >= 502
 #define chsm_checkversion(L) luaL_checkversion(L)
 #define chsm_rawlen(L, index) lua_rawlen((L), (index))
-#define chsm_absindex(L, index) lua_absindex((L), (index))
 #else
 #define chsm_checkversion(L) ((void)(L))
 #define chsm_rawlen(L, index) lua_objlen((L), (index))
-#define chsm_absindex(L, index) ((index) > 0 || (index) <= LUA_REGISTRYINDEX ? (index) : lua_gettop(L) + (index) + 1)
 #endif
 
 #if LUA_VERSION_NUM >= 504

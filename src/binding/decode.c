@@ -103,6 +103,10 @@ static bool read_string(decoder *d, chsm_json_token *token) {
 }
 
 
+/* Whether a number comes next, by the character that does. */
+static bool is_number(int next) { return next == '-' || (next >= '0' && next <= '9'); }
+
+
 static void push_integer(lua_State *L, int64_t value, const chsm_json_token *token) {
 #if CHSM_LUA_INTEGERS
   (void)token;
@@ -132,7 +136,7 @@ static bool decode_integer(decoder *d) {
   chsm_json_token token;
   int64_t value;
   int next = chsm_json_peek(&d->reader);
-  if (next != '-' && (next < '0' || next > '9')) return unexpected(d, "an integer");
+  if (!is_number(next)) return unexpected(d, "an integer");
   if (chsm_json_number(&d->reader, &token) != CHSM_OK) return fail(d, "not a number");
   switch (chsm_number_to_integer(token.bytes, token.length, &value)) {
   case CHSM_OK: push_integer(d->L, value, &token); return true;
@@ -165,7 +169,7 @@ static bool decode_double(decoder *d) {
       value = -INFINITY;
     else
       return fail(d, "a string that is no number");
-  } else if (next != '-' && (next < '0' || next > '9')) {
+  } else if (!is_number(next)) {
     return unexpected(d, "a number");
   } else if (!read_double(d, &value)) {
     return false;
@@ -182,7 +186,7 @@ static bool decode_timestamp(decoder *d) {
     chsm_json_token token;
     if (!read_string(d, &token)) return false;
     if (chsm_date_read(token.bytes, token.length, &seconds) != CHSM_OK) return fail(d, "a string that is no timestamp");
-  } else if (next != '-' && (next < '0' || next > '9')) {
+  } else if (!is_number(next)) {
     return unexpected(d, "a timestamp");
   } else if (!read_double(d, &seconds)) {
     return false;
@@ -199,7 +203,7 @@ static bool decode_string(decoder *d, const chsm_shape *shape) {
   int next = chsm_json_peek(&d->reader);
   if (next == '"') {
     if (!read_string(d, &token)) return false;
-  } else if (shape->lenient && (next == '-' || (next >= '0' && next <= '9'))) {
+  } else if (shape->lenient && is_number(next)) {
     if (chsm_json_number(&d->reader, &token) != CHSM_OK) return fail(d, "not a number");
   } else {
     return unexpected(d, "a string");
@@ -530,8 +534,7 @@ static const char *found(const chsm_json_reader *reader) {
   case 't':
   case 'f': return "a boolean";
   case 'n': return "null";
-  case '-': return "a number";
-  default: return *reader->at >= '0' && *reader->at <= '9' ? "a number" : "no JSON value";
+  default: return is_number((unsigned char)*reader->at) ? "a number" : "no JSON value";
   }
 }
 

@@ -334,6 +334,15 @@ static int64_t list_length(encoder *e) {
 }
 
 
+/* Writes the element on top of the stack of a list or map of `shape`, which is NULL inside a document. */
+static void encode_element(encoder *e, const chsm_shape *shape) {
+  if (shape && shape->sparse && is_null(e->L))
+    put(e, "null", 4);
+  else
+    encode_value(e, shape ? &e->model->shapes[shape->element] : NULL, NULL);
+}
+
+
 /* Writes the list on top of the stack; `shape` is NULL inside a document. */
 static void encode_list(encoder *e, const chsm_shape *shape) {
   lua_State *L = e->L;
@@ -353,10 +362,7 @@ static void encode_list(encoder *e, const chsm_shape *shape) {
     size_t back = enter_index(e, i);
     if (i > 1) put(e, ",", 1);
     lua_rawgeti(L, -1, (int)i);
-    if (shape && is_null(L) && shape->sparse)
-      put(e, "null", 4);
-    else
-      encode_value(e, shape ? &e->model->shapes[shape->element] : NULL, NULL);
+    encode_element(e, shape);
     lua_pop(L, 1);
     leave(e, back);
   }
@@ -439,10 +445,7 @@ static void encode_map(encoder *e, const chsm_shape *shape) {
       put(e, ":", 1);
       lua_pushvalue(L, one.slot);
       lua_rawget(L, map);
-      if (shape && is_null(L) && shape->sparse)
-        put(e, "null", 4);
-      else
-        encode_value(e, shape ? &e->model->shapes[shape->element] : NULL, NULL);
+      encode_element(e, shape);
       lua_pop(L, 1);
       leave(e, back);
     }
