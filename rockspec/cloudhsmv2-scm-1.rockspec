@@ -92,7 +92,6 @@ build = {
     ["cloudhsmv2.emulator.certificates"] = "lua/cloudhsmv2/emulator/certificates.lua",
     ["cloudhsmv2.emulator.clock"] = "lua/cloudhsmv2/emulator/clock.lua",
     ["cloudhsmv2.emulator.command"] = "lua/cloudhsmv2/emulator/command.lua",
-    ["cloudhsmv2.emulator.date"] = "lua/cloudhsmv2/emulator/date.lua",
     ["cloudhsmv2.emulator.fault"] = "lua/cloudhsmv2/emulator/fault.lua",
     ["cloudhsmv2.emulator.filtering"] = "lua/cloudhsmv2/emulator/filtering.lua",
     ["cloudhsmv2.emulator.handlers"] = "lua/cloudhsmv2/emulator/handlers/init.lua",

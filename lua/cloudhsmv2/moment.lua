@@ -6,10 +6,24 @@ local codec = require "cloudhsmv2.codec"
 
 local model = codec.compile {
   Read = { type = "structure", members = { at = { shape = "Moment" } } },
-  Written = { type = "structure", members = { at = { shape = "Text" } } },
+  Iso = { type = "structure", members = { at = { shape = "IsoMoment" } } },
+  Http = { type = "structure", members = { at = { shape = "HttpMoment" } } },
   Moment = { type = "timestamp" },
-  Text = { type = "timestamp", timestampFormat = "iso8601" },
+  IsoMoment = { type = "timestamp", timestampFormat = "iso8601" },
+  HttpMoment = { type = "timestamp", timestampFormat = "rfc822" },
 }
+
+-- What the codec writes for a shape, without the JSON around it.
+local function written(shape, seconds)
+  local json = model:encode(shape, { at = math.floor(seconds) })
+  return json and json:match '"at":"([^"]+)"'
+end
+
+-- The moment that a text of harmless characters says.
+local function read(text)
+  local value = model:decode("Read", '{"at":"' .. text .. '"}')
+  return value and value.at
+end
 
 local moment = {}
 
@@ -21,8 +35,15 @@ function moment.of_http(value)
   if type(value) ~= "string" or not value:find "^[A-Z][a-z][a-z], [A-Za-z0-9 :]+$" then -- nothing that JSON escapes
     return nil
   end
-  local read = model:decode("Read", '{"at":"' .. value .. '"}')
-  return read and read.at
+  return read(value)
+end
+
+--- Writes a moment as HTTP has it.
+-- @tparam number seconds since 1970; a fraction is dropped
+-- @treturn string|nil nil: not a moment of the years 1 to 9999
+-- @usage moment.http(1542322098) --> "Thu, 15 Nov 2018 22:48:18 GMT"
+function moment.http(seconds)
+  return written("Http", seconds)
 end
 
 --- Writes a moment as `X-Amz-Date` has it.
@@ -30,8 +51,20 @@ end
 -- @treturn string|nil nil: not a moment of the years 1 to 9999
 -- @usage moment.basic(1440938160) --> "20150830T123600Z"
 function moment.basic(seconds)
-  local written = model:encode("Written", { at = math.floor(seconds) })
-  return written and (written:match('"at":"([^"]+)"'):gsub("[-:]", ""))
+  local text = written("Iso", seconds)
+  return text and (text:gsub("[-:]", ""))
+end
+
+--- Reads a moment as `X-Amz-Date` has it.
+-- @tparam string text
+-- @treturn number|nil seconds since 1970; nil: it is no such date
+-- @usage moment.of_basic "20150830T123600Z" --> 1440938160
+function moment.of_basic(text)
+  local iso, count = text:gsub("^(%d%d%d%d)(%d%d)(%d%d)T(%d%d)(%d%d)(%d%d)Z$", "%1-%2-%3T%4:%5:%6Z")
+  local seconds = count == 1 and read(iso) or nil
+  if seconds and moment.basic(seconds) == text then -- a leap second has no form of its own
+    return seconds
+  end
 end
 
 return moment

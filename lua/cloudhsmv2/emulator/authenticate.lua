@@ -15,8 +15,8 @@
 -- @module cloudhsmv2.emulator.authenticate
 
 local lower = require("cloudhsmv2.text").lower
-local date = require "cloudhsmv2.emulator.date"
 local fault = require "cloudhsmv2.emulator.fault"
+local moment = require "cloudhsmv2.moment"
 local sigv4 = require "cloudhsmv2.sigv4"
 
 local SERVICE = "cloudhsm"
@@ -77,16 +77,16 @@ local function check_scope(claim, sent_at, settings)
 end
 
 local function check_clock(sent_at, received, skew)
-  local sent = date.parse_basic(sent_at)
+  local sent = moment.of_basic(sent_at)
   local minutes = ("%g"):format(skew / 60):gsub(",", ".")
   if sent < received - skew then
-    local earliest = date.basic(received - skew)
+    local earliest = moment.basic(received - skew)
     local text = "Signature expired: %s is now earlier than %s (%s - %s min.)"
-    return fault.invalid_signature(text, sent_at, earliest, date.basic(received), minutes)
+    return fault.invalid_signature(text, sent_at, earliest, moment.basic(received), minutes)
   elseif sent > received + skew then
-    local latest = date.basic(received + skew)
+    local latest = moment.basic(received + skew)
     local text = "Signature not yet current: %s is still later than %s (%s + %s min.)"
-    return fault.invalid_signature(text, sent_at, latest, date.basic(received), minutes)
+    return fault.invalid_signature(text, sent_at, latest, moment.basic(received), minutes)
   end
   return true
 end
@@ -141,7 +141,7 @@ local function sign_again(request, claim, key, sent_at, signed, without)
     body = request.body,
     region = claim.region,
     service = claim.service,
-    time = date.parse_basic(sent_at),
+    time = moment.of_basic(sent_at),
     credentials = key,
     normalize = true,
     all_headers = true,
@@ -206,7 +206,7 @@ local function verify(request, settings)
     return nil, failure
   end
   local sent_at = header(request, "x-amz-date")
-  if not sent_at or not date.parse_basic(sent_at) then
+  if not sent_at or not moment.of_basic(sent_at) then
     return fault.incomplete_signature "The X-Amz-Date header must be a date like 20150830T123600Z."
   end
   local key = settings.credentials[claim.key_id]

@@ -14,9 +14,9 @@
 
 local lower = require("cloudhsmv2.text").lower
 local codec = require "cloudhsmv2.codec"
-local date = require "cloudhsmv2.emulator.date"
 local fault = require "cloudhsmv2.emulator.fault"
 local model = require "cloudhsmv2.model"
+local moment = require "cloudhsmv2.moment"
 
 local CONTENT_TYPE = "application/x-amz-json-1.1"
 
@@ -108,7 +108,7 @@ local function response(status, body, context)
     { "x-amzn-requestid", context.request_id },
     { "content-type", CONTENT_TYPE },
     { "content-length", tostring(#body) },
-    { "date", date.http(context.received_at) },
+    { "date", moment.http(context.received_at) },
   }
   return { status = status, headers = headers, body = body }
 end
