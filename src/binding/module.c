@@ -6,9 +6,14 @@
 #include <math.h>
 #include <stdint.h>
 
+#include <sys/utsname.h>
+
+#include <curl/curl.h>
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 
 #include "../core/clock.h"
+#include "../core/digest.h"
 #include "../core/hex.h"
 #include "compat.h"
 
@@ -70,6 +75,57 @@ static int module_uuid(lua_State *L) {
 }
 
 
+/* digest(name, bytes) -> the digest "sha1" or "sha256" in lower-case hexadecimal digits, or an error when OpenSSL lacks it */
+static int module_digest(lua_State *L) {
+  static const char *const names[] = { [CHSM_DIGEST_SHA1] = "sha1", [CHSM_DIGEST_SHA256] = "sha256", NULL };
+  unsigned char digest[CHSM_DIGEST_MOST];
+  char text[2 * CHSM_DIGEST_MOST];
+  size_t length;
+  chsm_digest_name name = (chsm_digest_name)luaL_checkoption(L, 1, NULL, names);
+  const char *bytes = luaL_checklstring(L, 2, &length);
+  size_t size = chsm_digest(name, bytes, length, digest);
+  if (!size) return luaL_error(L, "cloudhsmv2: no %s from OpenSSL", names[name]);
+  chsm_hex_write(digest, size, text);
+  lua_pushlstring(L, text, 2 * size);
+  return 1;
+}
+
+
+static void set_text(lua_State *L, const char *name, const char *value) {
+  lua_pushstring(L, value); /* nil where there is none */
+  lua_setfield(L, -2, name);
+}
+
+
+/* versions() -> { libcurl=, tls= (libcurl's, with its version), openssl= (ours, in words), ca_file= (libcurl's own), resolver= (whether
+   libcurl looks names up without holding anybody up) }; fields that nobody can tell are nil */
+static int module_versions(lua_State *L) {
+  const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+  lua_createtable(L, 0, 5);
+  set_text(L, "libcurl", curl->version);
+  set_text(L, "tls", curl->ssl_version);
+  set_text(L, "openssl", OpenSSL_version(OPENSSL_VERSION));
+#if LIBCURL_VERSION_NUM >= 0x074600
+  if (curl->age >= CURLVERSION_SEVENTH) set_text(L, "ca_file", curl->cainfo);
+#endif
+  lua_pushboolean(L, (curl->features & CURL_VERSION_ASYNCHDNS) != 0);
+  lua_setfield(L, -2, "resolver");
+  return 1;
+}
+
+
+/* system() -> { name=, release=, machine= } as uname(2) has them, or an empty table. No I/O. */
+static int module_system(lua_State *L) {
+  struct utsname system;
+  lua_createtable(L, 0, 3);
+  if (uname(&system) < 0) return 1;
+  set_text(L, "name", system.sysname);
+  set_text(L, "release", system.release);
+  set_text(L, "machine", system.machine);
+  return 1;
+}
+
+
 /* Keeps this library in memory until the process ends: libcurl and OpenSSL leave handlers that run at exit, and Lua unloads its
    modules before. The linker's -z nodelete says the same, but not every build can pass it. */
 static void stay_loaded(void) {
@@ -80,8 +136,9 @@ static void stay_loaded(void) {
 
 
 static const luaL_Reg functions[] = {
-  { "now", module_now },       { "time", module_time }, { "sleep", module_sleep },
-  { "random", module_random }, { "uuid", module_uuid }, { NULL, NULL },
+  { "now", module_now },           { "time", module_time },     { "sleep", module_sleep },
+  { "random", module_random },     { "uuid", module_uuid },     { "digest", module_digest },
+  { "versions", module_versions }, { "system", module_system }, { NULL, NULL },
 };
 
 /* require "cloudhsmv2.core" -> the module table. No I/O, no globals. */
@@ -98,6 +155,9 @@ CHSM_EXPORT int luaopen_cloudhsmv2_core(lua_State *L) {
   chsm_open_transfer(L);
   lua_setfield(L, -2, "transfer");
   chsm_open_file(L);
-  lua_setfield(L, -2, "read_file");
+  chsm_open_process(L);
+  lua_setfield(L, -2, "process");
+  chsm_open_ec_key(L);
+  lua_setfield(L, -2, "ec_key");
   return 1;
 }
