@@ -51,6 +51,37 @@ local function load_real(environment)
   }
 end
 
+describe("a file that is written while it is read", function()
+  local function load(contents)
+    local reads = 0
+    return files.load {
+      getenv = function(name)
+        return name == "AWS_CONFIG_FILE" and "config" or nil
+      end,
+      read_file = function(path)
+        if path == "config" then
+          reads = reads + 1
+          return contents[reads]
+        end
+      end,
+    },
+      function()
+        return reads
+      end
+  end
+
+  it("is read once more, and is then as it is", function()
+    local loaded, reads = load { "[default]\nregion", "[default]\nregion = eu-west-1" }
+    assert.are.equal("eu-west-1", loaded.profiles.default.region.value)
+    assert.are.equal(2, reads())
+  end)
+
+  it("is wrong when it stays so", function()
+    local loaded = load { "[default]\nregion", "[default]\nregion", "[default]" }
+    assert.is_nil(loaded)
+  end)
+end)
+
 describe("the two files", function()
   it("are merged by profile, and the credentials file wins", function()
     local loaded = load_of {
