@@ -37,7 +37,7 @@ STYLUA   = $(or $(shell command -v stylua 2>/dev/null),build/tools/node_modules/
 PARALLEL = $(MAKE) --no-print-directory --silent -j$(shell nproc)
 HERE     = LUA_PATH='./lua/?.lua;./lua/?/init.lua;./?.lua;;' LUA_CPATH='$(BUILD)/$1/?.so;;' $(call lua,$1)
 
-.PHONY: all units test check demo lint lint-c lint-lua lint-format lint-library conformance bench asan browser dashboard install \
+.PHONY: all units test check demo doctor lint lint-c lint-lua lint-format lint-library conformance bench asan browser dashboard install \
         rock doc clean help
 .DELETE_ON_ERROR:
 
@@ -78,6 +78,11 @@ demo: ## a tour of the API against an emulator on this machine, in under a minut
 	@spec/tools/setup demo
 	@$(PARALLEL) all LUA_VERSIONS=5.4
 	@spec/tools/demo $(BUILD)
+
+doctor: ## what is well and what is not here: versions, configuration, credentials, the way to AWS, the clock
+	@spec/tools/setup build
+	@$(PARALLEL) all LUA_VERSIONS=5.4
+	@$(call HERE,5.4) examples/doctor.lua
 
 lint: ## strict warnings of two compilers, luacheck, formatting, and what the built library may hold
 	@spec/tools/setup lint

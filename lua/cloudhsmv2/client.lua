@@ -22,18 +22,20 @@
 --
 -- | field | in | meaning |
 -- | --- | --- | --- |
--- | `type` | all | `"attempt"`, `"response"`, `"error"`, `"retry"`, `"throttled"`, `"skew_corrected"` or `"warning"` |
--- | `operation`, `attempt`, `invocation_id` | all but warning | what is called, the number of the last attempt, the id of the call |
--- | `url`, `region`, `max_attempts` | attempt | where it goes |
+-- | `type` | all | `"request"`, `"response"`, `"error"`, `"retry"`, `"throttled"`, `"skew_corrected"`, or one of the next two |
+-- | | | `"credentials_refreshed"`, `"warning"`: not of a single call |
+-- | `operation`, `attempt`, `invocation_id` | all but the last two | what is called, the number of the last attempt, the id of the call |
+-- | `url`, `region`, `max_attempts` | request | where it goes |
 -- | `status`, `request_id`, `elapsed` | response, error | what came back, and the seconds it took |
 -- | `kind`, `code`, `message`, `sent`, `retryable` | error | as in the error object |
 -- | `delay` | retry, throttled | seconds until the next attempt; nil where a throttled call gives up |
--- | `reason` | retry | `"transient"`, `"throttled"` or `"skew"` |
+-- | `reason` | retry | `"transient"`, `"throttled"`, `"skew"` or `"credentials"`, which had expired |
 -- | `reason` | throttled | `"service"` refused, or the `"rate"` of adaptive mode holds the request back |
 -- | `seconds` | skew_corrected | by how much the clock of this machine was off: what is added to it from now on |
--- | `code`, `message` | warning | what is odd in the configuration |
+-- | `origin`, `expiration`, `account_id` | credentials_refreshed | where new credentials are from, and until when they are good |
+-- | `code`, `message` | warning | what is odd in the configuration, or with credentials |
 --
--- A warning has only these fields, and is told once, while the client is made. The function may yield, and may use the
+-- What is odd in the configuration is told once, while the client is made. The function may yield, and may use the
 -- client. An error that it raises is dropped: who watches a call cannot break it.
 --
 -- @module cloudhsmv2.client
@@ -51,6 +53,7 @@ local text = require "cloudhsmv2.text"
 
 local format = string.format
 
+local EXPIRED = { ExpiredToken = true, ExpiredTokenException = true } -- refused, so nothing was done
 local STRENGTH = { no = 0, maybe = 1, yes = 2 } -- of what is known about the sending
 
 local client = {}
@@ -84,6 +87,7 @@ local function begin(self, name, params, options)
     max_attempts = max_attempts,
     retries = self.retry:start(max_attempts),
     clock = self.skew:start(),
+    features = options.features,
     invocation_id = core.uuid(),
     connect_timeout = options.connect_timeout or self.settings.connect_timeout,
     read_timeout = options.read_timeout or self.settings.read_timeout,
@@ -178,7 +182,7 @@ local function try(self, call, body)
   end
   call.secrets = secrets
   emit(self, call, {
-    type = "attempt",
+    type = "request",
     url = signed.url,
     region = self.region,
     max_attempts = call.max_attempts,
@@ -190,10 +194,19 @@ local function try(self, call, body)
   return read(self, call, response)
 end
 
+-- Whether the service has refused credentials that have expired, for the first time in the call, and there may be others.
+local function is_worth_other_credentials(self, call, err)
+  if not EXPIRED[err.code] or call.has_renewed or not call.credentials then
+    return false
+  end
+  call.has_renewed = true
+  return self.credentials:refuse(call.credentials)
+end
+
 -- One attempt, told of and remembered. Returns the output, or nil and an error object.
 local function attempt(self, call, body)
   call.attempts = call.attempts + 1
-  call.secrets, call.headers = {}, nil
+  call.secrets, call.headers, call.credentials = {}, nil, nil
   call.clock:forget()
   local started = self.runtime.now()
   local output, err = try(self, call, body)
@@ -211,7 +224,8 @@ local function attempt(self, call, body)
 
   failure.explain(err, { secrets = call.secrets, settings = self.settings, at_most_once = call.guarded })
   call.skewed = call.clock:explains(err.code) and not classify.outcome_unknown(err)
-  err.retryable = err.retryable or call.skewed
+  call.renews = is_worth_other_credentials(self, call, err)
+  err.retryable = err.retryable or call.skewed or call.renews
   local entry, event = { elapsed = elapsed }, { elapsed = elapsed }
   for _, field in ipairs { "kind", "code", "status", "request_id", "sent" } do
     entry[field], event[field] = err[field], err[field]
@@ -238,7 +252,7 @@ end
 local function delay_before_next(self, call, err)
   local delay, limit = call.retries:failed {
     err = err,
-    skewed = call.skewed,
+    cured = call.skewed or call.renews,
     headers = call.headers,
     now = self.runtime.now(),
     time = call.clock:time(),
@@ -249,7 +263,10 @@ local function delay_before_next(self, call, err)
     emit(self, call, { type = "throttled", reason = "service", delay = delay })
   end
   if delay then
-    local reason = call.skewed and "skew" or err.kind == "throttled" and "throttled" or "transient"
+    local reason = call.skewed and "skew"
+      or call.renews and "credentials"
+      or err.kind == "throttled" and "throttled"
+      or "transient"
     emit(self, call, { type = "retry", reason = reason, delay = delay })
   end
   return delay, limit
@@ -333,7 +350,8 @@ end
 -- @tparam string name `"DescribeBackups"` or `"describe_backups"`
 -- @tparam[opt] table params as in the API reference
 -- @tparam[opt] table options `timeout` (seconds for the whole call), `connect_timeout`, `read_timeout` (seconds without
--- a byte), `max_attempts` (in all, from 1); each instead of the client's own
+-- a byte), `max_attempts` (in all, from 1); each instead of the client's own. And `features`, AWS's letters for the
+-- User-Agent of what the call is part of: `"B"`, a waiter, or `"C"`, a paginator
 -- @treturn[1] table the output, with `ResponseMetadata`: `RequestId`, `HTTPStatusCode`, `HTTPHeaders`, `RetryAttempts`
 -- @treturn[2] nil
 -- @treturn[2] table the error object

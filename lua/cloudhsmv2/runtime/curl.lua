@@ -50,6 +50,11 @@ curl.time = core.time
 -- @tparam table functions a list
 curl.all = scheduler.all
 
+--- Whether others go on while the caller waits: only inside `cloudhsmv2.parallel`.
+-- @function curl.overlaps
+-- @treturn boolean
+curl.overlaps = scheduler.is_in_task
+
 --- Makes a runtime.
 -- @tparam[opt] table options
 -- @tparam[opt] string options.ca_file PEM file of the authorities to trust; else those that libcurl was built with
