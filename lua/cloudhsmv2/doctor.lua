@@ -122,9 +122,12 @@ local function shown(value)
   return type(value) == "string" and text.quote(value) or tostring(value)
 end
 
-local function look_at_configuration(report, client, warnings)
+local function look_at_configuration(report, client, warnings, has_region)
   local described = client:describe_configuration()
   report.configuration = described
+  if not has_region then
+    described.region = nil -- it is a stand-in
+  end
   local names = {}
   for name, setting in pairs(described) do
     if name ~= "credentials" and setting.origin ~= "default" and setting.origin ~= "not set" or setting.problem then
@@ -140,9 +143,15 @@ local function look_at_configuration(report, client, warnings)
       add(report, "configuration", "ok", format("%s = %s (%s)", name, shown(setting.value), setting.origin))
     end
   end
+  for _, warning in ipairs(warnings) do
+    add(report, "configuration", "warning", warning)
+  end
+end
+
+local function look_at_endpoint(report, client)
   local address = client.address
   add(report, "configuration", "ok", format("endpoint %s://%s%s", address.scheme, address.authority, address.path))
-  local ca = described.ca_file.value or core.versions().ca_file
+  local ca = client.settings.ca_file or core.versions().ca_file
   if address.scheme == "http" then
     add(
       report,
@@ -153,9 +162,6 @@ local function look_at_configuration(report, client, warnings)
     )
   elseif ca then
     add(report, "configuration", "ok", format("authorities are trusted that %s has", ca))
-  end
-  for _, warning in ipairs(warnings) do
-    add(report, "configuration", "warning", warning)
   end
 end
 
@@ -280,7 +286,10 @@ function doctor.examine(new, options, how)
     )
     return report
   end
-  look_at_configuration(report, client, warnings)
+  look_at_configuration(report, client, warnings, has_region)
+  if has_region then
+    look_at_endpoint(report, client)
+  end
   if how and how.offline then
     local found = client:describe_configuration().credentials
     local level = found.problem and "problem" or "ok"
