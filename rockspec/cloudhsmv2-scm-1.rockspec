@@ -53,6 +53,7 @@ build = {
         "src/core/clock.c",
         "src/core/credentials.c",
         "src/core/date.c",
+        "src/core/digest.c",
         "src/core/file.c",
         "src/core/hex.c",
         "src/core/http.c",

@@ -46,6 +46,34 @@ describe("the core's chance", function()
   end)
 end)
 
+describe("the core's digests", function()
+  -- FIPS 180-2, appendices A and B
+  it("are SHA-1 and SHA-256 in lower-case hexadecimal digits", function()
+    assert.are.equal("a9993e364706816aba3e25717850c26c9cd0d89d", core.digest("sha1", "abc"))
+    assert.are.equal("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", core.digest("sha256", "abc"))
+    assert.are.equal("da39a3ee5e6b4b0d3255bfef95601890afd80709", core.digest("sha1", ""))
+    assert.are.equal("34aa973cd4c4daa4f61eeb2bdbad27316534016f", core.digest("sha1", ("a"):rep(1000000)))
+  end)
+
+  it("take zero bytes like any other", function()
+    assert.are_not.equal(core.digest("sha256", "a"), core.digest("sha256", "a\0"))
+  end)
+
+  it("raise for another name and for what is no string", function()
+    for _, name in ipairs { "md5", "SHA1", "", "sha512" } do
+      assert.has_error(function()
+        core.digest(name, "abc")
+      end)
+    end
+    assert.has_error(function()
+      core.digest("sha1", {})
+    end)
+    assert.has_error(function()
+      core.digest "sha1"
+    end)
+  end)
+end)
+
 describe("the core's reader of files", function()
   it("raises where it is called in a wrong way", function()
     assert.has_error(function()

@@ -9,6 +9,7 @@
 #include <openssl/rand.h>
 
 #include "../core/clock.h"
+#include "../core/digest.h"
 #include "../core/hex.h"
 #include "compat.h"
 
@@ -70,6 +71,22 @@ static int module_uuid(lua_State *L) {
 }
 
 
+/* digest(name, bytes) -> the digest "sha1" or "sha256" in lower-case hexadecimal digits, or an error when OpenSSL lacks it */
+static int module_digest(lua_State *L) {
+  static const char *const names[] = { [CHSM_DIGEST_SHA1] = "sha1", [CHSM_DIGEST_SHA256] = "sha256", NULL };
+  unsigned char digest[CHSM_DIGEST_MOST];
+  char text[2 * CHSM_DIGEST_MOST];
+  size_t length;
+  chsm_digest_name name = (chsm_digest_name)luaL_checkoption(L, 1, NULL, names);
+  const char *bytes = luaL_checklstring(L, 2, &length);
+  size_t size = chsm_digest(name, bytes, length, digest);
+  if (!size) return luaL_error(L, "cloudhsmv2: no %s from OpenSSL", names[name]);
+  chsm_hex_write(digest, size, text);
+  lua_pushlstring(L, text, 2 * size);
+  return 1;
+}
+
+
 /* Keeps this library in memory until the process ends: libcurl and OpenSSL leave handlers that run at exit, and Lua unloads its
    modules before. The linker's -z nodelete says the same, but not every build can pass it. */
 static void stay_loaded(void) {
@@ -80,8 +97,8 @@ static void stay_loaded(void) {
 
 
 static const luaL_Reg functions[] = {
-  { "now", module_now },       { "time", module_time }, { "sleep", module_sleep },
-  { "random", module_random }, { "uuid", module_uuid }, { NULL, NULL },
+  { "now", module_now },       { "time", module_time }, { "sleep", module_sleep }, { "random", module_random }, { "uuid", module_uuid },
+  { "digest", module_digest }, { NULL, NULL },
 };
 
 /* require "cloudhsmv2.core" -> the module table. No I/O, no globals. */
