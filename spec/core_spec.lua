@@ -100,3 +100,67 @@ describe("the core's reader of files", function()
     assert.are.equal(1, select("#", core.read_file(path, 10)))
   end)
 end)
+
+describe("the core's writer of files", function()
+  local folder, path
+
+  before_each(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    assert(os.execute("mkdir -m 700 " .. folder))
+    path = folder .. "/file"
+  end)
+
+  after_each(function()
+    os.execute("chmod 700 " .. folder .. " && rm -r " .. folder)
+  end)
+
+  local function output(command)
+    local pipe = assert(io.popen(command))
+    local text = pipe:read "*a"
+    pipe:close()
+    return text
+  end
+
+  it("raises where it is called in a wrong way", function()
+    for _, arguments in ipairs { { "a\0b", "x" }, { path }, { path, {} }, {} } do
+      assert.has_error(function()
+        core.write_file(arguments[1], arguments[2])
+      end)
+    end
+    assert.are.equal("", output("ls -A " .. folder))
+  end)
+
+  it("makes a file, replaces it as a whole and leaves nothing beside it", function()
+    assert.is_true(core.write_file(path, "a\0\n"))
+    assert.are.equal("a\0\n", core.read_file(path, 100))
+    local long = ("x"):rep(300000)
+    assert.is_true(core.write_file(path, long))
+    assert.are.equal(long, core.read_file(path, 300000))
+    assert.is_true(core.write_file(path, ""))
+    assert.are.equal("", core.read_file(path, 100))
+    assert.are.equal("file\n", output("ls -A " .. folder))
+    assert.are.equal("-rw-------", output("ls -l " .. path):sub(1, 10))
+  end)
+
+  it("replaces what a symbolic link leads to and keeps the link", function()
+    assert(os.execute(("ln -s target %s && printf old > %s/target"):format(path, folder)))
+    assert.is_true(core.write_file(path, "new"))
+    assert.are.equal("new", core.read_file(folder .. "/target", 100))
+    assert.are.equal("target\n", output("readlink " .. path))
+  end)
+
+  it("says why it could not, and leaves the old file", function()
+    assert.are.same({ nil, "there is no such folder" }, { core.write_file(folder .. "/none/file", "x") })
+    assert.are.same({ nil, "not a regular file" }, { core.write_file(folder, "x") })
+    assert.are.same({ nil, "not a regular file" }, { core.write_file("/dev/null", "x") })
+    local _, reason = core.write_file(folder .. "/" .. ("x"):rep(300), "x")
+    assert.is_truthy(reason:find "^cannot be written %(errno %d+%)$")
+    assert.are.equal("", output("ls -A " .. folder))
+  end)
+
+  it("says that it may not where no file may be made", function()
+    -- nobody may make one there, root included
+    assert.are.same({ nil, "permission denied" }, { core.write_file("/sys/cloudhsmv2", "x") })
+  end)
+end)

@@ -115,6 +115,5 @@ CHSM_EXPORT int luaopen_cloudhsmv2_core(lua_State *L) {
   chsm_open_transfer(L);
   lua_setfield(L, -2, "transfer");
   chsm_open_file(L);
-  lua_setfield(L, -2, "read_file");
   return 1;
 }

@@ -7,15 +7,18 @@
 
 typedef enum {
   CHSM_FILE_READ,
-  CHSM_FILE_MISSING,
+  CHSM_FILE_WRITTEN,
+  CHSM_FILE_MISSING, /* when writing: the folder */
   CHSM_FILE_FORBIDDEN,
   CHSM_FILE_NOT_REGULAR,
   CHSM_FILE_TOO_LARGE,
   CHSM_FILE_NO_MEMORY,
-  CHSM_FILE_UNREADABLE
+  CHSM_FILE_NO_SPACE,
+  CHSM_FILE_FAILED
 } chsm_file_status;
 
 chsm_file_status chsm_file_read(const char *path, size_t most, chsm_buffer *content, int *error);
+chsm_file_status chsm_file_write(const char *path, const char *bytes, size_t length, int *error);
 
 #pragma GCC visibility pop
 

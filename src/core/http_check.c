@@ -37,13 +37,15 @@ bool chsm_http_is_printable(const char *bytes, size_t length) {
 /* NULL, or why the file was not read, as the end of a sentence about it. */
 static const char *problem_of(chsm_file_status status) {
   switch (status) {
-  case CHSM_FILE_READ: return NULL;
+  case CHSM_FILE_READ:
+  case CHSM_FILE_WRITTEN: return NULL;
   case CHSM_FILE_MISSING: return "does not exist";
   case CHSM_FILE_FORBIDDEN: return "cannot be opened";
   case CHSM_FILE_NOT_REGULAR: return "is not a regular file";
   case CHSM_FILE_TOO_LARGE:
   case CHSM_FILE_NO_MEMORY: return "is too large";
-  case CHSM_FILE_UNREADABLE: break;
+  case CHSM_FILE_NO_SPACE:
+  case CHSM_FILE_FAILED: break;
   }
   return "cannot be read";
 }
