@@ -148,6 +148,7 @@ build = {
     ["cloudhsmv2.parallel"] = "lua/cloudhsmv2/parallel.lua",
     ["cloudhsmv2.protected"] = "lua/cloudhsmv2/protected.lua",
     ["cloudhsmv2.protocol"] = "lua/cloudhsmv2/protocol.lua",
+    ["cloudhsmv2.reconcile"] = "lua/cloudhsmv2/reconcile.lua",
     ["cloudhsmv2.recursion"] = "lua/cloudhsmv2/recursion.lua",
     ["cloudhsmv2.redact"] = "lua/cloudhsmv2/redact.lua",
     ["cloudhsmv2.request"] = "lua/cloudhsmv2/request.lua",

@@ -72,6 +72,17 @@ local function is_at_most_once(operation, params)
   return mark or false
 end
 
+local function deep_copy(value)
+  if type(value) ~= "table" then
+    return value
+  end
+  local copy = {}
+  for key, item in next, value do
+    copy[key] = deep_copy(item)
+  end
+  return copy
+end
+
 -- Everything that one call carries along.
 local function begin(self, name, params, options)
   local operation = self.model.operations[name]
@@ -88,6 +99,8 @@ local function begin(self, name, params, options)
     retries = self.retry:start(max_attempts),
     clock = self.skew:start(),
     features = options.features,
+    asked_for = at_most_once and deep_copy(params) or nil, -- the caller may change it meanwhile
+    called_at = at_most_once and self.runtime.time() + self.skew.seconds or nil,
     invocation_id = core.uuid(),
     connect_timeout = options.connect_timeout or self.settings.connect_timeout,
     read_timeout = options.read_timeout or self.settings.read_timeout,
@@ -277,7 +290,7 @@ local function fail(self, call, err, limit)
   err.operation = call.name
   if call.at_most_once and (call.in_doubt or classify.outcome_unknown(err)) then
     err = failure.ambiguous(err, call.operation.reconcile)
-    err.operation = call.name
+    err.operation, err.params, err.called_at = call.name, call.asked_for, call.called_at
   elseif call.in_doubt and err.kind == "service" and not classify.outcome_unknown(err) then
     err.already_done_possible = not classify.only_reads(call.name) or nil
   end
@@ -328,6 +341,18 @@ local function perform(self, name, params, options)
     call.in_doubt = call.in_doubt or classify.outcome_unknown(err)
     self.runtime.sleep(delay)
   end
+end
+
+-- A copy of a table with some fields changed.
+local function with(original, changes)
+  local copy = {}
+  for name, value in pairs(original) do
+    copy[name] = value
+  end
+  for name, value in pairs(changes) do
+    copy[name] = value
+  end
+  return copy
 end
 
 -- What is called in a wrong way raises, at the caller of the method.
@@ -393,6 +418,35 @@ function methods:wait(waiter, params, options)
   return require("cloudhsmv2.waiter").wait(self, waiter, params, options)
 end
 
+--- Finds out what became of a call whose outcome nobody knows; see `cloudhsmv2.reconcile`.
+-- @tparam table err of kind `ambiguous`
+-- @tparam[opt] table options `timeout`, `known`
+-- @return the resource; nil: it is not there; or nil and an error object
+-- @usage local hsm, problem = client:reconcile(err, { known = ids_of_before })
+function methods:reconcile(err, options)
+  check_self(self, "reconcile")
+  return require("cloudhsmv2.reconcile").run(self, err, options)
+end
+
+--- A client for another region, with the same settings and credentials. It shares connections with this one: closing it
+-- leaves them open, and once this one is closed it has none. It has a quota of retries of its own.
+-- @tparam string region
+-- @treturn table|nil the client
+-- @treturn table the error object, of kind `config`
+-- @usage local there = assert(client:in_region "eu-central-1")
+function methods:in_region(region)
+  check_self(self, "in_region")
+  local address, err = self.address_in(region)
+  if not address then
+    return nil, err
+  end
+  local parts = with(self, {})
+  parts.settings = with(self.settings, { region = region, origin = with(self.settings.origin, { region = "code" }) })
+  parts.region, parts.address, parts.shares = region, address, true
+  parts.retry = self.new_retry()
+  return client.of(parts)
+end
+
 --- Every setting with its value and where that is from: `"code"`, `"env AWS_REGION"`, `"file ~/.aws/config:12"`,
 -- `"default"` or `"not set"`. No secret is shown: of `credentials` the last letters of the access key id, of a proxy no
 -- password. A function that gives credentials is not called.
@@ -414,6 +468,9 @@ function methods:close()
     return
   end
   self.closed = true
+  if self.shares then
+    return
+  end
   self.credentials:close()
   self.signer:close()
   if self.owns_runtime then
@@ -457,8 +514,9 @@ end
 
 --- Makes a client of its parts; `cloudhsmv2.new` makes the parts.
 -- @tparam table parts `model`, `settings`, `region` and `signing_name` (to sign for), `address` (an endpoint, parsed),
--- `runtime`, `owns_runtime`, `credentials` (a chain), `signer`, `retry` (a policy), `skew` (a clock), `user_agent` (a
--- function), `getenv`, `random`, `on_event`, `proxy` (described, without a password)
+-- `runtime`, `owns_runtime`, `credentials` (a chain), `signer`, `retry` (a policy), `new_retry` (a function that makes
+-- another), `skew` (a clock), `user_agent` (a function), `getenv`, `random`, `on_event`, `proxy` (described, without a
+-- password), `address_in` (a function: the address for another region)
 -- @treturn table the same table, now a client
 -- @raise when the model makes no sense
 function client.of(parts)

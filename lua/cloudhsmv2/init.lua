@@ -76,6 +76,23 @@ local function address_of(resolved, model)
   return address, err
 end
 
+-- The address for another region; an endpoint of one's own stays what it is.
+local function address_in(region, resolved, model)
+  local problem = type(region) ~= "string" and "must be a string" or endpoint.region_problem(region)
+  if problem then
+    local message = format("in_region: region %s %s", text.quote(region), problem)
+    return nil, errors.new { kind = "config", code = "InvalidConfiguration", message = message }
+  end
+  return address_of({
+    region = region,
+    use_fips = resolved.use_fips,
+    use_dualstack = resolved.use_dualstack,
+    endpoint = resolved.endpoint,
+    allow_http = resolved.allow_http,
+    origin = resolved.origin,
+  }, model)
+end
+
 -- What is odd in the configuration and no error: a list of `{ code, message }`.
 local function warnings_of(resolved, loaded, model)
   local warnings = loaded.warnings
@@ -230,6 +247,10 @@ local function new(options)
     return nil, err
   end
 
+  local function new_retry()
+    return retry.new { mode = resolved.retry.mode, random = random }
+  end
+
   tell(options.on_event, warnings_of(resolved, loaded, model))
   return client.of {
     model = model,
@@ -245,7 +266,11 @@ local function new(options)
     on_event = options.on_event,
     credentials = chain,
     signer = signer,
-    retry = retry.new { mode = resolved.retry.mode, random = random },
+    retry = new_retry(),
+    new_retry = new_retry,
+    address_in = function(region)
+      return address_in(region, resolved, model)
+    end,
     skew = clock,
     user_agent = write_user_agent,
   }
