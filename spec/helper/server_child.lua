@@ -1,6 +1,7 @@
 -- A server of good and of bad answers, on loopback only: the child process of spec.helper.server.
 --
--- Each argument is one listener: "plain", "tls,CERTIFICATE,KEY,PROTOCOL", "proxy" or "proxy,CERTIFICATE,KEY,PROTOCOL", the latter
+-- Each argument is one listener: "plain", "tls,CERTIFICATE,KEY,PROTOCOL", with ",CA" behind it one that asks for a certificate of this
+-- authority, "proxy" or "proxy,CERTIFICATE,KEY,PROTOCOL", the latter
 -- answering inside the tunnel itself. Their ports are printed on one line. What a request gets is said by its path. The process
 -- ends when its standard input ends, and after two minutes in any case.
 
@@ -70,6 +71,8 @@ function Connection:start_tls(tls)
     protocol = tls.protocol,
     certificate = tls.certificate,
     key = tls.key,
+    cafile = tls.ca,
+    verify = tls.ca and { "peer", "fail_if_no_peer_cert" } or "none",
     ciphers = tls.protocol == "tlsv1_1" and "ALL:@SECLEVEL=0" or nil,
     alpn = function(offered)
       self.offered = table.concat(offered, ",")
@@ -111,6 +114,10 @@ end
 
 function good.number(connection)
   return connection:reply(tostring(connection.number))
+end
+
+function good.peer(connection)
+  return connection:reply(connection.object:getpeercertificate():subject()[1].value)
 end
 
 function good.alpn(connection)
@@ -415,13 +422,15 @@ end
 -- ---- Process ----
 
 local function listen(argument)
-  local kind, certificate, key, protocol = argument:match "^(%w+),?([^,]*),?([^,]*),?([^,]*)$"
+  local kind, certificate, key, protocol, ca = argument:match "^(%w+),?([^,]*),?([^,]*),?([^,]*),?([^,]*)$"
   local object = assert(socket.bind("127.0.0.1", 0, 64))
   object:settimeout(0)
   return {
     object = object,
     proxy = kind == "proxy",
-    tls = certificate ~= "" and { certificate = certificate, key = key, protocol = protocol } or nil,
+    tls = certificate ~= ""
+        and { certificate = certificate, key = key, protocol = protocol, ca = ca ~= "" and ca or nil }
+      or nil,
   }
 end
 

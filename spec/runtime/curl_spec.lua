@@ -769,14 +769,95 @@ describe("the runtime over TLS", function()
   end)
 end)
 
+describe("a server that asks for a certificate of the client", function()
+  local running, made, url
+
+  setup(function()
+    made = tls.make()
+    running = server.start(("tls,%s,%s,tlsv1_2,%s"):format(made.good.certificate, made.good.key, made.ca))
+    url = ("https://127.0.0.1:%d/peer"):format(running.ports[1])
+  end)
+
+  teardown(function()
+    running.stop()
+    made.remove()
+  end)
+
+  local function answer(options)
+    options.ca_file = made.ca
+    local runtime, err = curl.new(options)
+    if not runtime then
+      return nil, err
+    end
+    local response, failure = send(runtime, url)
+    runtime.close()
+    return response, failure
+  end
+
+  it("is shown the one that was given, with the key from another file or the same", function()
+    local certificate, key = made.wrong_host.certificate, made.wrong_host.key
+    assert.are.equal("wrong_host", assert(answer { client_certificate = certificate, client_key = key }).body)
+    local both = made.folder .. "/both.pem"
+    assert(os.execute(("cat '%s' '%s' > '%s'"):format(certificate, key, both)))
+    assert.are.equal("wrong_host", assert(answer { client_certificate = both }).body)
+  end)
+
+  it("refuses who shows none, or one of another authority", function()
+    for _, options in ipairs {
+      {},
+      { client_certificate = made.self_signed.certificate, client_key = made.self_signed.key },
+    } do
+      local response, failure = answer(options)
+      assert.is_nil(response)
+      assert.is_true(failure.kind == "tls" or failure.kind == "transport")
+    end
+  end)
+
+  it("is not asked with files that cannot be used: each is a mistake in the configuration, with its name", function()
+    local encrypted = made.folder .. "/encrypted.key"
+    assert(
+      os.execute(("openssl ec -in '%s' -aes128 -passout pass:x -out '%s' 2>/dev/null"):format(made.good.key, encrypted))
+    )
+    local good = made.good.certificate
+    for _, case in ipairs {
+      { { client_key = made.good.key }, "client_key: there is no client_certificate beside it" },
+      { { client_certificate = "/nowhere.pem" }, "client_certificate: /nowhere.pem does not exist" },
+      { { client_certificate = made.good.key }, "holds no certificate in PEM" },
+      { { client_certificate = good }, "holds no private key in PEM that needs no password" },
+      { { client_certificate = good, client_key = "/nowhere.key" }, "client_key: /nowhere.key does not exist" },
+      { { client_certificate = good, client_key = encrypted }, "holds no private key in PEM that needs no password" },
+      { { client_certificate = good, client_key = made.expired.key }, "is not the key of the certificate" },
+    } do
+      local response, err = answer(case[1])
+      assert.is_nil(response)
+      assert.are.same({ "config", "ClientCertificateUnusable" }, { err.kind, err.code })
+      assert.is_truthy(err.message:find(case[2], 1, true), err.message)
+    end
+  end)
+end)
+
+describe("an answer that is to be short", function()
+  it("is refused beyond its own limit, and others are not", function()
+    local running = server.start "plain"
+    local runtime = new_runtime()
+    local url = ("http://127.0.0.1:%d/fixed"):format(running.ports[1])
+    local failure = assert_failure("protocol", "BodyTooLarge", "yes", send(runtime, url, { max_body = 10 }))
+    assert.is_truthy(failure.message:find("10 bytes", 1, true), failure.message)
+    assert.are.equal('{"ok":true}', assert(send(runtime, url, { max_body = 11 })).body)
+    assert.are.equal('{"ok":true}', assert(send(runtime, url)).body)
+    runtime.close()
+    running.stop()
+  end)
+end)
+
 describe("the runtime over a proxy", function()
-  local running, made, runtimes, proxy, tunnel
+  local running, made, runtimes, proxy, tunnel, plain
 
   setup(function()
     made = tls.make()
     runtimes = {}
-    running = server.start("proxy", ("proxy,%s,%s,any"):format(made.good.certificate, made.good.key))
-    proxy, tunnel = running.ports[1], running.ports[2]
+    running = server.start("proxy", ("proxy,%s,%s,any"):format(made.good.certificate, made.good.key), "plain")
+    proxy, tunnel, plain = running.ports[1], running.ports[2], running.ports[3]
   end)
 
   teardown(function()
@@ -795,6 +876,40 @@ describe("the runtime over a proxy", function()
   end
 
   local token = { { "X-Amz-Security-Token", "token-of-the-session" } }
+
+  -- How a server was asked: by a path, or through a proxy by a whole URL.
+  local function way_of(runtime, changes)
+    local response = assert(send(runtime, ("http://127.0.0.1:%d/echo"):format(plain), changes))
+    return response.body:find "^POST /echo " and "direct" or "proxied"
+  end
+
+  it("is passed by for a request that says so, before and after others that are not", function()
+    local runtime = through(proxy)
+    assert.are.equal("proxied", way_of(runtime))
+    assert.are.equal("direct", way_of(runtime, { direct = true }))
+    assert.are.equal("proxied", way_of(runtime))
+    assert.are.equal("direct", way_of(runtime, { direct = true, fresh_connection = true }))
+  end)
+
+  it("is passed by for hosts that need none", function()
+    for list, way in pairs {
+      ["127.0.0.1"] = "direct",
+      ["*"] = "direct",
+      ["other.example, 127.0.0.1"] = "direct",
+      ["other.example"] = "proxied",
+      [""] = "proxied",
+    } do
+      local runtime = new_runtime { proxy = ("http://user:secret@127.0.0.1:%d"):format(proxy), no_proxy = list }
+      assert.are.equal(way, way_of(runtime), list)
+      runtime.close()
+    end
+  end)
+
+  it("refuses a list of hosts with a line end in it", function()
+    local runtime, err = curl.new { no_proxy = "a\r\nb" }
+    assert.is_nil(runtime)
+    assert.are.equal("InvalidProxy", err.code)
+  end)
 
   it("asks an http service through it", function()
     local response = assert(send(through(proxy), "http://service.example/echo"))

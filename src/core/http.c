@@ -70,12 +70,15 @@ struct open_socket {
 };
 
 struct chsm_http {
-  CURLM *multi;      /* NULL until the first start, and again in a forked child */
-  pid_t owner;       /* the process that `multi` belongs to */
-  char *ca_file;     /* owned, may be NULL */
-  char *proxy;       /* owned, may be NULL */
-  bool bundle_alone; /* libcurl's own CA file is there, so its CA directory is not needed */
-  bool openssl;      /* libcurl's TLS is OpenSSL or kin: its verdicts on certificates can be read */
+  CURLM *multi;             /* NULL until the first start, and again in a forked child */
+  pid_t owner;              /* the process that `multi` belongs to */
+  char *ca_file;            /* owned, may be NULL */
+  char *client_certificate; /* owned, may be NULL */
+  char *client_key;         /* owned, may be NULL */
+  char *proxy;              /* owned, may be NULL */
+  char *no_proxy;           /* owned, may be NULL */
+  bool bundle_alone;        /* libcurl's own CA file is there, so its CA directory is not needed */
+  bool openssl;             /* libcurl's TLS is OpenSSL or kin: its verdicts on certificates can be read */
   size_t max_body, max_header;
   chsm_http_transfer *running; /* list, not owned */
   size_t count;                /* of running transfers */
@@ -99,7 +102,7 @@ struct chsm_http_transfer {
   struct curl_slist *list; /* owned array; points into `lines` */
   chsm_buffer request_body;
   bool headless; /* the answer has headers only: HEAD */
-  bool fresh;
+  bool fresh, direct;
   double connect_timeout, read_timeout, timeout;
   double started, moved; /* monotonic */
   curl_off_t uploaded;
@@ -535,7 +538,8 @@ static bool is_proxied(const chsm_http *http, const chsm_http_transfer *transfer
   long used = 0;
   if (curl_easy_getinfo(transfer->easy, CURLINFO_USED_PROXY, &used) == CURLE_OK) return used != 0;
 #endif
-  if (http->proxy) return http->proxy[0] != '\0';
+  if (transfer->direct) return false;
+  if (http->proxy && !http->no_proxy) return http->proxy[0] != '\0';
   return transfer->tried_port && transfer->tried_port != transfer->port;
 }
 
@@ -553,7 +557,7 @@ static chsm_http_facts facts_of(const chsm_http *http, chsm_http_transfer *trans
                             .proxied = is_proxied(http, transfer),
                             .idle = transfer->idle,
                             .status = transfer->head.status,
-                            .most_body = http->max_body,
+                            .most_body = transfer->body.cap,
                             .most_headers = http->max_header,
                             .connect_timeout = transfer->connect_timeout,
                             .read_timeout = transfer->read_timeout,
@@ -642,10 +646,25 @@ static bool check_proxy(const char *proxy, chsm_http_failure *failure) {
 }
 
 
-/* Whether a client can be made with these options; else `failure` says why not. Opens the CA file, and nothing else. */
+/* Whether the certificate to show, and its key, can be used. */
+static bool check_client_certificate(const chsm_http_options *options, chsm_http_failure *failure) {
+  if (!options->client_certificate)
+    return !options->client_key || REFUSE(failure, "ClientCertificateUnusable", "client_key: there is no client_certificate beside it");
+  const char *problem = chsm_http_ca_problem(options->client_certificate);
+  if (problem) return REFUSE(failure, "ClientCertificateUnusable", "client_certificate: %s %s", options->client_certificate, problem);
+  const char *key = options->client_key ? options->client_key : options->client_certificate;
+  problem = chsm_http_key_problem(options->client_certificate, key);
+  return !problem || REFUSE(failure, "ClientCertificateUnusable", "client_key: %s %s", key, problem);
+}
+
+
+/* Whether a client can be made with these options; else `failure` says why not. Opens the files that they name, and nothing else. */
 bool chsm_http_check(const chsm_http_options *options, chsm_http_failure *failure) {
   const char *problem = options->ca_file ? chsm_http_ca_problem(options->ca_file) : NULL;
   if (problem) return REFUSE(failure, "CaFileUnusable", "ca_file: %s %s", options->ca_file, problem);
+  if (!check_client_certificate(options, failure)) return false;
+  if (options->no_proxy && !chsm_http_is_value(options->no_proxy, strlen(options->no_proxy)))
+    return REFUSE(failure, "InvalidProxy", "the no_proxy setting holds a line end or another control byte");
   return !options->proxy || check_proxy(options->proxy, failure);
 }
 
@@ -677,7 +696,9 @@ chsm_http *chsm_http_new(const chsm_http_options *options, chsm_http_failure *fa
   pthread_once(&libcurl_once, init_libcurl);
   chsm_http *http = calloc(1, sizeof *http);
   if (http) http->watch = -1;
-  if (!http || libcurl_ready != CURLE_OK || !copy(&http->ca_file, options->ca_file) || !copy(&http->proxy, options->proxy)) {
+  if (!http || libcurl_ready != CURLE_OK || !copy(&http->ca_file, options->ca_file) ||
+      !copy(&http->client_certificate, options->client_certificate) || !copy(&http->client_key, options->client_key) ||
+      !copy(&http->proxy, options->proxy) || !copy(&http->no_proxy, options->no_proxy)) {
     chsm_http_fail(failure, "transport", "OutOfMemory", "no", "no memory left for a client, or libcurl did not start");
     chsm_http_free(http);
     return NULL;
@@ -711,6 +732,9 @@ void chsm_http_free(chsm_http *http) {
   close_watch(http);
   if (http->proxy) OPENSSL_cleanse(http->proxy, strlen(http->proxy)); /* may hold a password */
   free(http->proxy);
+  free(http->no_proxy);
+  free(http->client_certificate);
+  free(http->client_key);
   free(http->ca_file);
   free(http->sockets);
   free(http);
@@ -894,6 +918,15 @@ static bool write_headers(chsm_http_transfer *transfer, const chsm_http_request 
 }
 
 
+/* What is shown to a server that asks who is there. An empty password, so that OpenSSL asks for none at the terminal. */
+static bool set_client_certificate(const chsm_http *http, CURL *easy) {
+  const char *key = http->client_key ? http->client_key : http->client_certificate;
+  return curl_easy_setopt(easy, CURLOPT_SSLCERT, http->client_certificate) == CURLE_OK &&
+         curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM") == CURLE_OK && curl_easy_setopt(easy, CURLOPT_SSLKEY, key) == CURLE_OK &&
+         curl_easy_setopt(easy, CURLOPT_SSLKEYTYPE, "PEM") == CURLE_OK && curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "") == CURLE_OK;
+}
+
+
 /* The rules that hold for every request. False: this libcurl lacks one of them. */
 static bool set_rules(const chsm_http *http, CURL *easy) {
   static const struct {
@@ -950,8 +983,10 @@ static bool set_rules(const chsm_http *http, CURL *easy) {
     if (curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) != CURLE_OK) return false;
     curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
   }
-  if (!http->proxy) return true;
-  return curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy) == CURLE_OK && curl_easy_setopt(easy, CURLOPT_NOPROXY, "") == CURLE_OK;
+  if (http->client_certificate && !set_client_certificate(http, easy)) return false;
+  const char *no_proxy = http->no_proxy ? http->no_proxy : http->proxy ? "" : NULL;
+  return (!http->proxy || curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy) == CURLE_OK) &&
+         (!no_proxy || curl_easy_setopt(easy, CURLOPT_NOPROXY, no_proxy) == CURLE_OK);
 }
 
 
@@ -979,6 +1014,10 @@ static bool set_request(chsm_http_transfer *transfer, const chsm_http_request *r
     if (curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) != CURLE_OK) return false;
   }
   transfer->fresh = request->fresh_connection;
+  transfer->direct = request->direct;
+  if (transfer->direct &&
+      (curl_easy_setopt(easy, CURLOPT_PROXY, "") != CURLE_OK || curl_easy_setopt(easy, CURLOPT_NOPROXY, "*") != CURLE_OK))
+    return false;
   transfer->connect_timeout = request->connect_timeout;
   transfer->read_timeout = request->read_timeout;
   transfer->timeout = request->timeout;
@@ -1031,7 +1070,7 @@ static bool launch(chsm_http *http, chsm_http_transfer *transfer, const chsm_htt
                   "this libcurl refuses a rule that every request follows; install libcurl 7.68 or newer with TLS");
   transfer->head.most = http->max_header;
   transfer->head.text.cap = 2 * http->max_header; /* the values of repeated headers stand there twice */
-  transfer->body.cap = http->max_body;
+  transfer->body.cap = request->max_body && request->max_body < http->max_body ? request->max_body : http->max_body;
   transfer->started = transfer->moved = chsm_clock_monotonic();
   if (set_request(transfer, request) && set_callbacks(http, transfer) && curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK)
     return true;

@@ -58,23 +58,56 @@ static int no_password(char *buffer, int size, int writing, void *data) {
 }
 
 
+/* Takes the first certificate of a file in PEM. NULL where that is all right, else what is wrong with the file; the caller frees the
+   certificate in any case. */
+static const char *read_certificate(const char *path, X509 **certificate) {
+  chsm_buffer content = { .cap = 0 };
+  int error;
+  const char *problem = problem_of(chsm_file_read(path, MOST_CA_FILE, &content, &error));
+  *certificate = NULL;
+  if (!problem && !content.length) problem = "is empty";
+  if (!problem) {
+    BIO *input = BIO_new_mem_buf(content.bytes, (int)content.length);
+    *certificate = input ? PEM_read_bio_X509_AUX(input, NULL, no_password, NULL) : NULL;
+    if (!*certificate) problem = "holds no certificate in PEM";
+    BIO_free(input);
+  }
+  chsm_buffer_wipe(&content);
+  return problem;
+}
+
+
 /* NULL when the file holds at least one certificate in PEM, else what is wrong with it. libcurl would find out, too, but only on the
    first connection, and other TLS libraries read a file of nothing as nothing to complain about. The caller's queue of OpenSSL errors
    is as it was. */
 const char *chsm_http_ca_problem(const char *path) {
+  X509 *certificate;
+  ERR_set_mark();
+  const char *problem = read_certificate(path, &certificate);
+  X509_free(certificate);
+  ERR_pop_to_mark();
+  return problem;
+}
+
+
+/* NULL when the file holds the private key of the first certificate in the other, which has been looked at, else what is wrong with it.
+   The caller's queue of OpenSSL errors is as it was. */
+const char *chsm_http_key_problem(const char *certificate_path, const char *key_path) {
+  X509 *certificate;
   chsm_buffer content = { .cap = 0 };
   int error;
-  const char *problem = problem_of(chsm_file_read(path, MOST_CA_FILE, &content, &error));
-  if (!problem && !content.length) problem = "is empty";
-  if (!problem) {
-    ERR_set_mark();
-    BIO *input = BIO_new_mem_buf(content.bytes, (int)content.length);
-    X509 *certificate = input ? PEM_read_bio_X509_AUX(input, NULL, no_password, NULL) : NULL;
-    if (!certificate) problem = "holds no certificate in PEM";
+  ERR_set_mark();
+  const char *problem = problem_of(chsm_file_read(key_path, MOST_CA_FILE, &content, &error));
+  BIO *input = !problem && content.length ? BIO_new_mem_buf(content.bytes, (int)content.length) : NULL;
+  EVP_PKEY *key = input ? PEM_read_bio_PrivateKey(input, NULL, no_password, NULL) : NULL;
+  if (!problem && !key) problem = "holds no private key in PEM that needs no password";
+  if (!problem && !read_certificate(certificate_path, &certificate)) {
+    if (!X509_check_private_key(certificate, key)) problem = "is not the key of the certificate";
     X509_free(certificate);
-    BIO_free(input);
-    ERR_pop_to_mark();
   }
+  EVP_PKEY_free(key);
+  BIO_free(input);
   chsm_buffer_wipe(&content);
+  ERR_pop_to_mark();
   return problem;
 }

@@ -58,13 +58,18 @@ curl.overlaps = scheduler.is_in_task
 --- Makes a runtime.
 -- @tparam[opt] table options
 -- @tparam[opt] string options.ca_file PEM file of the authorities to trust; else those that libcurl was built with
+-- @tparam[opt] string options.client_certificate PEM file to show to servers that ask for a certificate; no proxy is shown it
+-- @tparam[opt] string options.client_key PEM file of its key; else in the same file
 -- @tparam[opt] string options.proxy URL of a proxy, with user and password if it needs them; `""` for none; else as the
 -- environment says
+-- @tparam[opt] string options.no_proxy hosts that need no proxy, as in `localhost,.example.com`, or `*` for all; else, without
+-- `proxy`, as the environment says
 -- @tparam[opt=8388608] integer options.max_body most bytes of an answer's body
 -- @tparam[opt=262144] integer options.max_header most bytes of an answer's headers
 -- @treturn[1] table the runtime
 -- @treturn[2] nil
--- @treturn[2] table an error of kind `config`: the CA file cannot be used, or the proxy is no URL
+-- @treturn[2] table an error of kind `config`: the CA file or the client's certificate cannot be used, or the proxy is no
+-- URL
 -- @raise when an option is of the wrong type
 -- @usage local runtime, err = curl.new { ca_file = "/etc/ssl/certs/ca-certificates.crt" }
 function curl.new(options)
@@ -84,7 +89,8 @@ function curl.new(options)
   -- @function runtime.send
   -- @tparam table request `method`, `url`, `headers` (a list of `{ name, value }`), `body`; seconds: `connect_timeout` (3.1),
   -- `read_timeout` without anything arriving (60), `timeout` in total (none); `fresh_connection`: over a connection of its own,
-  -- so that it can leave at most once
+  -- so that it can leave at most once; `direct`: through no proxy, whatever the settings and the environment say; `max_body`: most
+  -- bytes of this answer's body
   -- @treturn[1] table `status`, `headers` (names in lower case, repeated ones joined with `", "`), `body`
   -- @treturn[2] nil
   -- @treturn[2] table what went wrong, see above
