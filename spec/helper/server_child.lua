@@ -132,6 +132,17 @@ function good.status(connection, request)
   return connection:reply("status", "", request.path:match "%d+$" .. " Some Words")
 end
 
+-- /answer/STATUS/BODY/HEADERS, the last two in hexadecimal digits.
+function good.answer(connection, request)
+  local function bytes(digits)
+    return (digits:gsub("%x%x", function(pair)
+      return string.char(tonumber(pair, 16))
+    end))
+  end
+  local status, body, headers = request.path:match "^/answer/(%d+)/(%x*)/(%x*)"
+  return connection:reply(bytes(body), bytes(headers), status .. " Some Words")
+end
+
 function good.repeated(connection)
   return connection:reply("", "X-One:  a \r\nx-two: b\r\nX-ONE: c\r\nx-three:\r\nx-one:\td\t\r\n")
 end
@@ -173,6 +184,21 @@ good["short-length"] = function(connection)
   connection:send "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nright"
   pause(0.02)
   return connection:send "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
+end
+
+-- The same with JSON, as the service would have it.
+
+good["interim-json"] = function(connection)
+  connection:send "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+  return connection:reply '{"Clusters":[]}'
+end
+
+good["old-json"] = function(connection)
+  connection:send 'HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n{"Clusters":[]}'
+end
+
+good["half-json"] = function(connection)
+  connection:send 'HTTP/1.1 200 OK\r\n\r\n{"Clusters":['
 end
 
 -- /delay/MILLISECONDS, and what the most of these at a time were: the latter starts a new count.
@@ -375,7 +401,7 @@ local function read_request(connection)
   local target
   request.method, target = request.head:match "^(%S+) (%S+)"
   request.path = target:gsub("^http://[^/]*", ""):gsub("?.*", "")
-  request.tag = target:match "[?&]tag=([%w-]+)"
+  request.tag = target:match "[?&]tag=([%w-]+)" or target:match "/tag%-([%w-]+)"
   return request
 end
 
