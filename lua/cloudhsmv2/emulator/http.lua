@@ -19,8 +19,12 @@ local REASONS = {
   [413] = "Content Too Large",
   [417] = "Expectation Failed",
   [431] = "Request Header Fields Too Large",
+  [429] = "Too Many Requests",
   [500] = "Internal Server Error",
   [501] = "Not Implemented",
+  [502] = "Bad Gateway",
+  [503] = "Service Unavailable",
+  [504] = "Gateway Timeout",
   [505] = "HTTP Version Not Supported",
 }
 
@@ -214,13 +218,19 @@ function methods:read_request(proceed)
   return head
 end
 
---- The bytes of an answer.
+--- The words for a status.
+-- @tparam integer status
+-- @treturn string
+function http.reason(status)
+  return REASONS[status] or "Unknown"
+end
+
+--- The bytes of an answer before its body.
 -- @tparam table answer `status`, `headers`, `body`; `content-length` is added where it is missing
 -- @tparam boolean keep_alive
--- @tparam[opt] boolean head_only for HEAD: everything but the body
 -- @treturn string
-function http.response(answer, keep_alive, head_only)
-  local lines = { ("HTTP/1.1 %d %s"):format(answer.status, REASONS[answer.status] or "Unknown") }
+function http.head(answer, keep_alive)
+  local lines = { ("HTTP/1.1 %d %s"):format(answer.status, http.reason(answer.status)) }
   local has_length = false
   for _, pair in ipairs(answer.headers) do
     lines[#lines + 1] = pair[1] .. ": " .. pair[2]
@@ -231,7 +241,16 @@ function http.response(answer, keep_alive, head_only)
   end
   lines[#lines + 1] = "connection: " .. (keep_alive and "keep-alive" or "close")
   lines[#lines + 1] = "\r\n"
-  return table.concat(lines, "\r\n") .. (head_only and "" or answer.body)
+  return table.concat(lines, "\r\n")
+end
+
+--- The bytes of an answer.
+-- @tparam table answer as of `http.head`
+-- @tparam boolean keep_alive
+-- @tparam[opt] boolean head_only for HEAD: everything but the body
+-- @treturn string
+function http.response(answer, keep_alive, head_only)
+  return http.head(answer, keep_alive) .. (head_only and "" or answer.body)
 end
 
 --- The bytes that let a client go on with its body.

@@ -22,6 +22,7 @@
 local authenticate = require "cloudhsmv2.emulator.authenticate"
 local fault = require "cloudhsmv2.emulator.fault"
 local handlers = require "cloudhsmv2.emulator.handlers"
+local injection = require "cloudhsmv2.emulator.injection"
 local lifecycle = require "cloudhsmv2.emulator.lifecycle"
 local model = require "cloudhsmv2.model"
 local runtime = require "cloudhsmv2.emulator.runtime"
@@ -51,8 +52,9 @@ local function check_permission(identity, operation)
   return true
 end
 
--- From the bytes of a request to what its handler says: an operation and its output, or nil and a failure.
-local function perform(self, request, now)
+-- From the bytes of a request to what its handler says: an operation and its output, or nil and a failure. `struck` is
+-- what an injected fault does to it, if one does.
+local function perform(self, request, now, struck)
   local operation, failure = wire.route(request)
   if not operation then
     return nil, failure
@@ -66,6 +68,8 @@ local function perform(self, request, now)
   fine, failure = check_permission(identity, operation)
   if not fine then
     return nil, failure
+  elseif struck and struck.refusal then
+    return nil, struck.refusal
   end
   input, failure = wire.decode(operation, request.body)
   if not input then
@@ -92,17 +96,45 @@ end
 -- @tparam table request `method`, `target` (as `"/"`), `headers` (a list of `{ name, value }`, `Host` among them),
 -- `body`, and perhaps `received_at`: seconds since 1970 against which the date of the signature is checked, when that is
 -- another clock than the emulator's
--- @treturn table `status`, `headers` (a list of `{ name, value }`), `body`
+-- @treturn table `status`, `headers` (a list of `{ name, value }`), `body`; and where an injected fault lets it travel in
+-- another way, `delivery`, see `cloudhsmv2.emulator.delivery`
 -- @usage local response = emulator:handle { method = "POST", target = "/", headers = headers, body = "{}" }
 function methods:handle(request)
   local now = settle(self)
   local read = wire.read(request, now)
-  local context = { request_id = self.world.incidental:uuid(), received_at = read.received_at }
-  local operation, result = perform(self, read, now)
-  if not operation then
-    return wire.failure(context, result)
+  local struck = self.injection:strike(read)
+  if struck and struck.skew then
+    read.received_at = read.received_at + struck.skew
   end
-  return wire.success(context, operation, result)
+  local context = { request_id = self.world.incidental:uuid(), received_at = read.received_at }
+  local answer = struck and injection.before(struck, context)
+  if not answer then
+    local operation, result = perform(self, read, now, struck)
+    answer = operation and wire.success(context, operation, result) or wire.failure(context, result)
+  end
+  return struck and injection.after(struck, answer) or answer
+end
+
+--- Lets something go wrong with requests to come: delays, broken connections, pages of proxies, throttling, wrong
+-- clocks; see `cloudhsmv2.emulator.injection` for the kinds and their parameters.
+-- @tparam table fault `kind`, and perhaps `operation`, `count` and others
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] table an error of kind `config` that names the field
+-- @usage assert(emulator:inject { kind = "unavailable", operation = "DescribeBackups", count = 2 })
+function methods:inject(fault_to_come)
+  return self.injection:inject(fault_to_come)
+end
+
+--- The injected faults that may still strike.
+-- @treturn table a list of them, each with `struck`: how many requests it struck
+function methods:faults()
+  return self.injection:list()
+end
+
+--- Forgets all injected faults.
+function methods:clear_faults()
+  self.injection:clear()
 end
 
 --- A runtime for a client in the same program: no socket, and the emulator's clock. Sleeping moves a frozen or scaled
@@ -214,6 +246,7 @@ end
 -- * `allow_hsm1` - true: clusters of hsm1.medium can be created, and migrated;
 -- * `seed` - a whole number; the same seed gives the same ids; default 1. Or `random`, a function that returns numbers
 --   in [0, 1);
+-- * `faults` - a list of faults to begin with, as of `inject`;
 -- * `source` - the machine's clock: `time()`, `now()`, `sleep(seconds)`.
 --
 -- @treturn[1] table
@@ -225,12 +258,21 @@ function emulator.new(options)
   if not resolved then
     return nil, err
   end
-  return setmetatable({
+  local self = setmetatable({
     settings = resolved,
     clock = resolved.clock,
     world = state.new(resolved),
     validator = validate.new(model.shapes),
+    injection = injection.new(resolved),
   }, metatable)
+  for _, one in ipairs(options and options.faults or {}) do
+    local fine
+    fine, err = self:inject(one)
+    if not fine then
+      return nil, err
+    end
+  end
+  return self
 end
 
 return emulator

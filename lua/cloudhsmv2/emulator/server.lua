@@ -7,6 +7,7 @@
 -- local server = assert(require("cloudhsmv2.emulator.server").new(emulator, { port = 8080 }))
 -- server:run()
 
+local delivery = require "cloudhsmv2.emulator.delivery"
 local errors = require "cloudhsmv2.errors"
 local http = require "cloudhsmv2.emulator.http"
 
@@ -42,7 +43,26 @@ local function plain(status, text)
   return { status = status, headers = { { "content-type", "text/plain" } }, body = text .. "\n" }
 end
 
--- What a connection does, from its first byte to its last: a coroutine that yields "input" or "output" to wait.
+-- Sends an answer in the way that its faults want. Returns how the connection ends, if it does: "close" or "reset".
+local function deliver(self, connection, answer, keep_alive, head_only)
+  return delivery.send(answer, {
+    wait = function(seconds)
+      connection.wake = self.socket.gettime() + seconds
+      coroutine.yield "pause"
+    end,
+    head = function()
+      connection.output = connection.output .. http.head(answer, keep_alive)
+    end,
+    body = function(bytes)
+      connection.output = connection.output .. (head_only and "" or bytes)
+    end,
+    break_off = function(how)
+      return how
+    end,
+  })
+end
+
+-- What a connection does, from its first byte to its last: a coroutine that yields "input", "output" or "pause" to wait.
 local function converse(self, connection)
   local function send(bytes)
     connection.output = connection.output .. bytes
@@ -68,8 +88,13 @@ local function converse(self, connection)
       answer = plain(500, "internal error")
     end
     local keep_alive = request.keep_alive and not self.stopping
-    send(http.response(answer, keep_alive, request.method == "HEAD"))
-    if not keep_alive then
+    local head_only = request.method == "HEAD"
+    if answer.delivery then
+      connection.ends = deliver(self, connection, answer, keep_alive, head_only)
+    else
+      send(http.response(answer, keep_alive, head_only))
+    end
+    if not keep_alive or connection.ends then
       return
     end
     coroutine.yield "output" -- answers to pipelined requests do not pile up
@@ -78,6 +103,9 @@ local function converse(self, connection)
 end
 
 local function drop(self, connection)
+  if connection.ends == "reset" then
+    connection.socket:setoption("linger", { on = true, timeout = 0 }) -- closed with an RST
+  end
   connection.socket:close()
   self.connections[connection.socket] = nil
   self.count = self.count - 1
@@ -165,11 +193,25 @@ local function accept(self)
   resume(self, connection)
 end
 
+-- Lets connections go on whose pause is over.
+local function wake(self)
+  local now = self.socket.gettime()
+  for _, connection in pairs(self.connections) do
+    if connection.waiting == "pause" and connection.wake <= now then
+      connection.since = now
+      resume(self, connection)
+      flush(self, connection)
+    end
+  end
+end
+
 local function expire(self)
   local now = self.socket.gettime()
   for _, connection in pairs(self.connections) do
     local limit = self.idle_timeout
-    if connection.waiting == "drain" then
+    if connection.waiting == "pause" then
+      limit = math.huge
+    elseif connection.waiting == "drain" then
       limit = DRAIN_TIME
     elseif connection.reader.reading or connection.output ~= "" then
       limit = self.request_timeout
@@ -199,6 +241,9 @@ function methods:step(timeout)
     readers[#readers + 1] = descriptor
   end
   for socket, connection in pairs(self.connections) do
+    if connection.waiting == "pause" then
+      timeout = math.max(0, math.min(timeout, connection.wake - self.socket.gettime()))
+    end
     if connection.output ~= "" then
       writers[#writers + 1] = socket
     elseif connection.waiting == "input" or connection.waiting == "drain" then
@@ -219,6 +264,7 @@ function methods:step(timeout)
       receive(self, self.connections[ready])
     end
   end
+  wake(self)
   expire(self)
 end
 

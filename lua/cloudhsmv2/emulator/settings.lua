@@ -134,6 +134,7 @@ local TYPES = {
   source = "table",
   random = "function",
   credentials = "table",
+  faults = "table",
   subnets = "table",
   regions = "table",
   times = "table",

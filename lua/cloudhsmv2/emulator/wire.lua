@@ -124,7 +124,7 @@ end
 
 --- The answer to a request that failed.
 -- @tparam table context `request_id` and `received_at`
--- @tparam table failure as of `cloudhsmv2.emulator.fault`
+-- @tparam table failure as of `cloudhsmv2.emulator.fault`, perhaps with `headers` to add
 -- @treturn table `status`, `headers`, `body`
 function wire.failure(context, failure)
   local shape, member = "GeneralError", "message"
@@ -136,6 +136,9 @@ function wire.failure(context, failure)
   answer.headers[#answer.headers + 1] = { "x-amzn-errortype", failure.code }
   if failure.status == 405 then
     answer.headers[#answer.headers + 1] = { "allow", "POST" }
+  end
+  for _, pair in ipairs(failure.headers or {}) do
+    answer.headers[#answer.headers + 1] = pair
   end
   return answer
 end
