@@ -45,6 +45,13 @@ describe("a request", function()
     end
   end)
 
+  it("has its values without the blanks around them", function()
+    local request = read(HEAD .. "X-A: \t a  b \t \r\nX-B:\r\nX-C: \r\n\r\n")
+    assert.are.same({ "X-A", "a  b" }, request.headers[2])
+    assert.are.same({ "X-B", "" }, request.headers[3])
+    assert.are.same({ "X-C", "" }, request.headers[4])
+  end)
+
   it("may come in chunks, with extensions and trailers", function()
     local bytes = HEAD .. "Transfer-Encoding: chunked\r\n\r\n3;a=b\r\nhel\r\n2\r\nlo\r\n0\r\nX-T: 1\r\n\r\n"
     for size = 1, #bytes do
@@ -91,6 +98,10 @@ describe("a request", function()
     assert.are.equal(400, status_of(HEAD .. " folded\r\n\r\n"))
     assert.are.equal(400, status_of(HEAD .. "X: a\0b\r\n\r\n"))
     assert.are.equal(400, status_of(HEAD .. "X: a\nY: b\r\n\r\n"))
+    assert.are.equal(400, status_of(HEAD .. "X: a\rY: b\r\n\r\n"))
+    assert.are.equal(400, status_of(HEAD .. "X: a\r\r\n\r\n"))
+    assert.are.equal(400, status_of(HEAD .. "Host: b\r\n\r\n"))
+    assert.are.equal(400, status_of "POST /\0 HTTP/1.1\r\nHost: a\r\n\r\n")
     assert.are.equal(505, status_of "POST / HTTP/2.0\r\nHost: a\r\n\r\n")
   end)
 
@@ -98,6 +109,7 @@ describe("a request", function()
     assert.are.equal(400, status_of(HEAD .. "Content-Length: -1\r\n\r\n"))
     assert.are.equal(400, status_of(HEAD .. "Content-Length: 1\r\nContent-Length: 2\r\n\r\na"))
     assert.are.equal(400, status_of(HEAD .. "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
+    assert.are.equal(400, status_of "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
     assert.are.equal(501, status_of(HEAD .. "Transfer-Encoding: gzip\r\n\r\n"))
     assert.are.equal(400, status_of(HEAD .. "Transfer-Encoding: chunked\r\n\r\nx\r\n"))
     assert.are.equal(400, status_of(HEAD .. "Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n"))

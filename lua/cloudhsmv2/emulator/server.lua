@@ -18,6 +18,8 @@ local metatable = { __name = "cloudhsmv2.emulator.server", __index = methods }
 local READ_SIZE = 65536 -- bytes
 local BACKLOG = 64
 local DRAIN_TIME = 1 -- seconds that a refused client may go on sending, so that it sees why it was refused
+local TURN = 8 -- requests that one connection gets answered before the others have their turn
+local LONGEST_ROUND = 0.25 -- seconds between two looks at the timeouts, at most
 
 local DEFAULTS = {
   host = "127.0.0.1",
@@ -126,8 +128,9 @@ local function resume(self, connection, bytes)
   connection.waiting = fine and waiting or "close"
 end
 
--- Sends what there is to send. A conversation that waited for that goes on.
+-- Sends what there is to send. A conversation that waited for that goes on, for some requests in one go.
 local function flush(self, connection)
+  local answered = 0
   while connection.output ~= "" do
     local sent, err, part = connection.socket:send(connection.output)
     connection.output = connection.output:sub((sent or part or 0) + 1)
@@ -137,6 +140,11 @@ local function flush(self, connection)
       return drop(self, connection)
     end
     if connection.output == "" and connection.waiting == "output" then
+      answered = answered + 1
+      if answered == TURN then
+        connection.waiting = "turn"
+        return
+      end
       resume(self, connection)
     end
   end
@@ -193,11 +201,12 @@ local function accept(self)
   resume(self, connection)
 end
 
--- Lets connections go on whose pause is over.
+-- Lets connections go on whose pause is over, or whose turn it is again.
 local function wake(self)
   local now = self.socket.gettime()
   for _, connection in pairs(self.connections) do
-    if connection.waiting == "pause" and connection.wake <= now then
+    local waiting = connection.waiting
+    if waiting == "turn" or waiting == "pause" and connection.wake <= now then
       connection.since = now
       resume(self, connection)
       flush(self, connection)
@@ -205,8 +214,13 @@ local function wake(self)
   end
 end
 
+-- Ends what took too long.
 local function expire(self)
   local now = self.socket.gettime()
+  if now < self.looks_at then
+    return
+  end
+  self.looks_at = now + math.min(LONGEST_ROUND, self.idle_timeout / 4, self.request_timeout / 4)
   for _, connection in pairs(self.connections) do
     local limit = self.idle_timeout
     if connection.waiting == "pause" then
@@ -240,13 +254,17 @@ function methods:step(timeout)
   for descriptor in pairs(self.watched) do
     readers[#readers + 1] = descriptor
   end
+  local sleepers = false
   for socket, connection in pairs(self.connections) do
-    if connection.waiting == "pause" then
-      timeout = math.max(0, math.min(timeout, connection.wake - self.socket.gettime()))
+    local waiting = connection.waiting
+    if waiting == "pause" or waiting == "turn" then
+      sleepers = true
+      local left = waiting == "pause" and connection.wake - self.socket.gettime() or 0
+      timeout = math.max(0, math.min(timeout, left))
     end
     if connection.output ~= "" then
       writers[#writers + 1] = socket
-    elseif connection.waiting == "input" or connection.waiting == "drain" then
+    elseif waiting == "input" or waiting == "drain" then
       readers[#readers + 1] = socket
     end
   end
@@ -264,7 +282,9 @@ function methods:step(timeout)
       receive(self, self.connections[ready])
     end
   end
-  wake(self)
+  if sleepers then
+    wake(self)
+  end
   expire(self)
 end
 
@@ -317,7 +337,7 @@ function server.new(emulator, options)
   if not socket then
     return nil, err
   end
-  local self = { socket = socket, connections = {}, watched = {}, count = 0, stopping = false }
+  local self = { socket = socket, connections = {}, watched = {}, count = 0, stopping = false, looks_at = 0 }
   for name, default in pairs(DEFAULTS) do
     self[name] = default
     if options and options[name] ~= nil then
