@@ -229,7 +229,12 @@ local function trust(request, settings)
   local claim = parse_authorization(header(request, "authorization") or EMPTY)
   local key = claim and settings.credentials[claim.key_id]
   local region = claim and settings.regions[claim.region] and claim.region or settings.default_region
-  return { account = key and key.account or settings.default_account, region = region, deny = key and key.deny }
+  return {
+    account = key and key.account or settings.default_account,
+    region = region,
+    allow = key and key.allow,
+    deny = key and key.deny,
+  }
 end
 
 local function verify(request, settings)
@@ -268,13 +273,13 @@ local function verify(request, settings)
   if not fine then
     return nil, failure
   end
-  return { account = key.account, region = claim.region, key_id = claim.key_id, deny = key.deny }
+  return { account = key.account, region = claim.region, key_id = claim.key_id, allow = key.allow, deny = key.deny }
 end
 
 --- Finds out who sent a request and for which region.
 -- @tparam table request `method`, `path`, `query`, `headers`, `by_name`, `body`, `received_at` (seconds since 1970)
 -- @tparam table settings
--- @treturn[1] table `account`, `region`, `key_id` and `deny`
+-- @treturn[1] table `account`, `region`, `key_id`, `allow` and `deny`
 -- @treturn[2] nil
 -- @treturn[2] table a failure
 local function authenticate(request, settings)

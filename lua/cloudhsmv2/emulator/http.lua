@@ -132,9 +132,11 @@ local function parse_head(head)
     end
     return nil, 400, "malformed request line"
   end
-  target = target:gsub("^[Hh][Tt][Tt][Pp][Ss]?://[^/?]*", "") -- the form that is sent to proxies
-  if target:sub(1, 1) ~= "/" and target ~= "*" then
-    target = "/" .. target
+  local rest_of_url = target:match "^[Hh][Tt][Tt][Pp][Ss]?://[^/?]+(.*)$" -- the form that is sent to proxies
+  if rest_of_url then
+    target = rest_of_url:find "^/" and rest_of_url or "/" .. rest_of_url
+  elseif not target:find "^/" and target ~= "*" then
+    return nil, 400, "malformed request target"
   end
 
   if rest:find "[^ -~\r\n\t\128-\255]" then

@@ -42,12 +42,22 @@ local function settle(self)
   return now
 end
 
-local function check_permission(identity, operation)
-  for _, denied in ipairs(identity.deny or {}) do
-    if denied == operation then
-      local text = "The access key %s of account %s is not authorized to perform: cloudhsm:%s"
-      return fault.access_denied(text, identity.key_id or "used", identity.account, operation)
+-- Whether a list of a policy names an operation: by its name, or by the beginning of it, as in "Describe*".
+local function names(list, operation)
+  for _, entry in ipairs(list) do
+    local beginning = entry:match "^(.*)%*$"
+    if entry == operation or beginning and operation:sub(1, #beginning) == beginning then
+      return true
     end
+  end
+  return false
+end
+
+local function check_permission(identity, operation)
+  local denied = identity.deny and names(identity.deny, operation)
+  if denied or identity.allow and not names(identity.allow, operation) then
+    local text = "The access key %s of account %s is not authorized to perform: cloudhsm:%s"
+    return fault.access_denied(text, identity.key_id or "used", identity.account, operation)
   end
   return true
 end
@@ -235,9 +245,10 @@ end
 --
 -- * `clock` - `"frozen"` (default), `"scaled:60"` or `"real"`, see `cloudhsmv2.emulator.clock`;
 -- * `time` - what the clock shows first, in seconds since 1970; default: now;
--- * `credentials` - a list of `{ access_key_id, secret_access_key, session_token, account, expires, deny }`, or the same
---   by access key id; `expires` is a time in seconds since 1970, `deny` a list of operations. Default: AWS's example key
---   `AKIDEXAMPLE` in account 111122223333, and `AKIDEXAMPLE2` in 444455556666;
+-- * `credentials` - a list of `{ access_key_id, secret_access_key, session_token, account, expires, allow, deny }`, or
+--   the same by access key id; `expires` is a time in seconds since 1970, `allow` and `deny` are lists of operations,
+--   `"Describe*"` among them; without `allow` all are. Default: AWS's example key `AKIDEXAMPLE` in account 111122223333,
+--   and `AKIDEXAMPLE2` in 444455556666;
 -- * `verify_signatures` - default true; without, `default_account` and `default_region` serve requests that name none;
 -- * `max_skew` - seconds that a request's date may be off; default 300;
 -- * `times`, `quotas`, `page_sizes` - numbers over the defaults;

@@ -195,6 +195,7 @@ local function credential(entry, key_id)
     secret_access_key = entry.secret_access_key,
     session_token = entry.session_token,
     expires = entry.expires,
+    allow = entry.allow,
     deny = entry.deny,
     account = account,
   }

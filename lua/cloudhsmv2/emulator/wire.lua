@@ -141,7 +141,12 @@ function wire.failure(context, failure)
   if failure.modelled then
     shape, member = "ModelledError", "Message"
   end
-  local body = assert(codecs().errors:encode(shape, { __type = failure.code, [member] = failure.message }))
+  local content = { __type = failure.code, [member] = failure.message }
+  local body = codecs().errors:encode(shape, content)
+  if not body then -- the message quotes bytes of the request that are not UTF-8
+    content[member] = failure.message:gsub("[\128-\255]", "?")
+    body = assert(codecs().errors:encode(shape, content))
+  end
   local answer = response(failure.status, body, context)
   answer.headers[#answer.headers + 1] = { "x-amzn-errortype", failure.code }
   if failure.status == 405 then
