@@ -114,6 +114,8 @@ CHSM_EXPORT int luaopen_cloudhsmv2_core(lua_State *L) {
   lua_setfield(L, -2, "signer");
   chsm_open_transfer(L);
   lua_setfield(L, -2, "transfer");
+  chsm_open_process(L);
+  lua_setfield(L, -2, "process");
   chsm_open_file(L);
   return 1;
 }
