@@ -117,5 +117,6 @@ CHSM_EXPORT int luaopen_cloudhsmv2_core(lua_State *L) {
   chsm_open_process(L);
   lua_setfield(L, -2, "process");
   chsm_open_file(L);
+  chsm_open_ec_key(L);
   return 1;
 }
