@@ -158,6 +158,5 @@ CHSM_EXPORT int luaopen_cloudhsmv2_core(lua_State *L) {
   chsm_open_process(L);
   lua_setfield(L, -2, "process");
   chsm_open_ec_key(L);
-  lua_setfield(L, -2, "ec_key");
   return 1;
 }

@@ -1,91 +1,147 @@
 #include "ec_key.h"
 
-#include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>
-#include <openssl/crypto.h>
+#include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
 
-enum { MOST_DER = 80 }; /* bytes of a signature in DER */
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+#include <openssl/core_names.h>
+#endif
 
-/* How a public key on P-256 begins in DER (RFC 5480): what it is, the curve's name, and that both coordinates follow. */
-static const unsigned char P256_PUBLIC[] = { 0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06,
-                                             0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04 };
+enum { MOST_PEM = 64 * 1024, MOST_DER = 80 };
 
 
-/* OpenSSL's callback for a passphrase: there is nobody to be asked. */
-static int no_passphrase(char *buffer, int size, int writing, void *data) {
-  (void)buffer, (void)size, (void)writing, (void)data;
+/* OpenSSL's callback for a password: there is none, and nobody is asked. Notes at `data` that one was needed. */
+static int no_password(char *buffer, int size, int writing, void *data) {
+  (void)buffer, (void)size, (void)writing;
+  *(bool *)data = true;
   return -1;
 }
 
 
-/* Takes the coordinates from the public half. */
-static chsm_ec_status read_public(chsm_ec_key *key) {
-  unsigned char *der = NULL;
-  int length = i2d_PUBKEY(key->key, &der);
-  chsm_ec_status status = CHSM_EC_OTHER_KIND;
-  if (length == (int)(sizeof P256_PUBLIC + CHSM_EC_SIGNATURE) && memcmp(der, P256_PUBLIC, sizeof P256_PUBLIC) == 0) {
-    memcpy(key->x, der + sizeof P256_PUBLIC, CHSM_EC_COORDINATE);
-    memcpy(key->y, der + sizeof P256_PUBLIC + CHSM_EC_COORDINATE, CHSM_EC_COORDINATE);
-    status = CHSM_EC_OK;
-  }
-  OPENSSL_free(der);
-  return status;
+/* Writes the coordinates of the public point, and takes what it was given: either may be NULL. */
+static bool write_point(chsm_ec_key *key, BIGNUM *x, BIGNUM *y) {
+  bool good = x && y && BN_bn2binpad(x, key->x, CHSM_EC_COORDINATE) == CHSM_EC_COORDINATE &&
+              BN_bn2binpad(y, key->y, CHSM_EC_COORDINATE) == CHSM_EC_COORDINATE;
+  BN_free(x);
+  BN_free(y);
+  return good;
 }
 
 
-/* Reads a private key in PEM, of which no copy is left here, into a zero-initialised key, which is wiped again where that fails. */
-chsm_ec_status chsm_ec_key_read(chsm_ec_key *key, const char *pem, size_t length) {
-  chsm_ec_status status = CHSM_EC_UNREADABLE;
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+/* Whether the key is one on P-256, by its curve's name. */
+static bool is_p256(const EVP_PKEY *key) {
+  char name[32];
+  return EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_GROUP_NAME, name, sizeof name, NULL) == 1 &&
+         strcmp(name, SN_X9_62_prime256v1) == 0;
+}
+
+
+static bool read_point(chsm_ec_key *key) {
+  BIGNUM *x = NULL, *y = NULL;
+  EVP_PKEY_get_bn_param(key->key, OSSL_PKEY_PARAM_EC_PUB_X, &x);
+  EVP_PKEY_get_bn_param(key->key, OSSL_PKEY_PARAM_EC_PUB_Y, &y);
+  return write_point(key, x, y);
+}
+#else
+static bool is_p256(EVP_PKEY *key) {
+  const EC_KEY *ec = EVP_PKEY_base_id(key) == EVP_PKEY_EC ? EVP_PKEY_get0_EC_KEY(key) : NULL;
+  return ec && EC_GROUP_get_curve_name(EC_KEY_get0_group(ec)) == NID_X9_62_prime256v1;
+}
+
+
+static bool read_point(chsm_ec_key *key) {
+  const EC_KEY *ec = EVP_PKEY_get0_EC_KEY(key->key);
+  const EC_POINT *point = EC_KEY_get0_public_key(ec);
+  BIGNUM *x = BN_new(), *y = BN_new();
+  bool good = x && y && point && EC_POINT_get_affine_coordinates(EC_KEY_get0_group(ec), point, x, y, NULL) == 1;
+  return write_point(key, x, y) && good;
+}
+#endif
+
+
+/* Whether private and public part belong together and lie on the curve. */
+static bool is_sound(EVP_PKEY *key) {
+  EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(key, NULL);
+  bool sound = context && EVP_PKEY_check(context) == 1;
+  EVP_PKEY_CTX_free(context);
+  return sound;
+}
+
+
+static chsm_ec_key_status open_key(chsm_ec_key *key, const char *pem, size_t length) {
+  bool encrypted = false;
+  BIO *input = BIO_new_mem_buf(pem, (int)length);
+  if (!input) return CHSM_EC_KEY_FAILED;
+  key->key = PEM_read_bio_PrivateKey(input, NULL, no_password, &encrypted);
+  BIO_free(input);
+  if (!key->key) return encrypted ? CHSM_EC_KEY_ENCRYPTED : CHSM_EC_KEY_UNREADABLE;
+  if (!is_p256(key->key)) return CHSM_EC_KEY_OTHER_CURVE;
+  if (!is_sound(key->key)) return CHSM_EC_KEY_UNSOUND;
+  return read_point(key) ? CHSM_EC_KEY_OK : CHSM_EC_KEY_FAILED;
+}
+
+
+/* Reads a private key, "EC PRIVATE KEY" or PKCS#8's "PRIVATE KEY" in PEM, into a key that is closed. Never asks for a password. Where it
+   fails the key stays closed. The caller's queue of OpenSSL errors is as it was. */
+chsm_ec_key_status chsm_ec_key_open(chsm_ec_key *key, const char *pem, size_t length) {
+  if (length > MOST_PEM) return CHSM_EC_KEY_TOO_LARGE;
   ERR_set_mark();
-  BIO *source = length <= INT_MAX ? BIO_new_mem_buf(pem, (int)length) : NULL;
-  if (source) key->key = PEM_read_bio_PrivateKey(source, NULL, no_passphrase, NULL);
-  if (key->key) status = read_public(key);
-  BIO_free(source);
+  chsm_ec_key_status status = open_key(key, pem, length);
+  if (status != CHSM_EC_KEY_OK) chsm_ec_key_close(key);
   ERR_pop_to_mark();
-  if (status != CHSM_EC_OK) chsm_ec_key_wipe(key);
   return status;
 }
 
 
-/* Writes both halves of a signature in DER as numbers of one length. */
-static chsm_ec_status flatten(const unsigned char *der, size_t length, unsigned char *signature) {
-  const BIGNUM *r, *s;
+/* Writes the two numbers of a signature in DER, each at its full length. */
+static bool write_numbers(const unsigned char *der, size_t length, unsigned char signature[CHSM_EC_SIGNATURE]) {
   ECDSA_SIG *parsed = d2i_ECDSA_SIG(NULL, &der, (long)length);
-  if (!parsed) return CHSM_EC_FAILED;
-  ECDSA_SIG_get0(parsed, &r, &s);
-  int fine = BN_bn2binpad(r, signature, CHSM_EC_COORDINATE) == CHSM_EC_COORDINATE &&
-             BN_bn2binpad(s, signature + CHSM_EC_COORDINATE, CHSM_EC_COORDINATE) == CHSM_EC_COORDINATE;
+  if (!parsed) return false;
+  bool good = BN_bn2binpad(ECDSA_SIG_get0_r(parsed), signature, CHSM_EC_COORDINATE) == CHSM_EC_COORDINATE &&
+              BN_bn2binpad(ECDSA_SIG_get0_s(parsed), signature + CHSM_EC_COORDINATE, CHSM_EC_COORDINATE) == CHSM_EC_COORDINATE;
   ECDSA_SIG_free(parsed);
-  return fine ? CHSM_EC_OK : CHSM_EC_FAILED;
+  return good;
 }
 
 
-/* Signs bytes with ES256 (RFC 7518, section 3.4): ECDSA over their SHA-256, as r and s. */
-chsm_ec_status chsm_ec_key_sign(const chsm_ec_key *key, const char *bytes, size_t length, unsigned char signature[CHSM_EC_SIGNATURE]) {
+/* Signs bytes with an open key: ECDSA over their SHA-256, as r and s (ES256). The caller's queue of OpenSSL errors is as it was. */
+chsm_ec_key_status chsm_ec_key_sign(const chsm_ec_key *key, const char *bytes, size_t length, unsigned char signature[CHSM_EC_SIGNATURE]) {
   unsigned char der[MOST_DER];
   size_t size = sizeof der;
-  chsm_ec_status status = CHSM_EC_FAILED;
   ERR_set_mark();
-  EVP_MD_CTX *work = EVP_MD_CTX_new();
-  if (work && EVP_DigestSignInit(work, NULL, EVP_sha256(), NULL, key->key) == 1 &&
-      EVP_DigestSign(work, der, &size, (const unsigned char *)bytes, length) == 1)
-    status = flatten(der, size, signature);
-  EVP_MD_CTX_free(work);
+  EVP_MD_CTX *context = EVP_MD_CTX_new();
+  bool good = context && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key->key) == 1 &&
+              EVP_DigestSign(context, der, &size, (const unsigned char *)bytes, length) == 1 && write_numbers(der, size, signature);
+  EVP_MD_CTX_free(context);
   ERR_pop_to_mark();
-  return status;
+  return good ? CHSM_EC_KEY_OK : CHSM_EC_KEY_FAILED;
 }
 
 
-/* Frees the key. Safe to call twice. */
-void chsm_ec_key_wipe(chsm_ec_key *key) {
+/* Frees the key, whose private part OpenSSL zeroes. Safe to call twice. */
+void chsm_ec_key_close(chsm_ec_key *key) {
   EVP_PKEY_free(key->key);
-  OPENSSL_cleanse(key, sizeof *key);
   key->key = NULL;
+}
+
+
+const char *chsm_ec_key_message(chsm_ec_key_status status) {
+  switch (status) {
+  case CHSM_EC_KEY_OK: return "";
+  case CHSM_EC_KEY_TOO_LARGE: return "too large for a private key";
+  case CHSM_EC_KEY_ENCRYPTED: return "the private key is encrypted";
+  case CHSM_EC_KEY_UNREADABLE: return "no private key in PEM";
+  case CHSM_EC_KEY_OTHER_CURVE: return "not a key on the curve P-256";
+  case CHSM_EC_KEY_UNSOUND: return "the private key does not belong to its public key";
+  case CHSM_EC_KEY_FAILED: break;
+  }
+  return "OpenSSL cannot use the key";
 }

@@ -1,4 +1,4 @@
-/* Keys on the curve P-256, for proofs that a request comes from who has one (RFC 9449). */
+/* Private keys on the curve P-256, and signatures of theirs as JSON Web Tokens carry them (RFC 7518, 3.4). */
 #ifndef CHSM_EC_KEY_H
 #define CHSM_EC_KEY_H
 
@@ -11,21 +11,25 @@
 enum { CHSM_EC_COORDINATE = 32, CHSM_EC_SIGNATURE = 2 * CHSM_EC_COORDINATE };
 
 typedef enum {
-  CHSM_EC_OK,
-  CHSM_EC_UNREADABLE, /* no key in PEM, or one behind a passphrase */
-  CHSM_EC_OTHER_KIND, /* a key of another kind or curve */
-  CHSM_EC_FAILED      /* OpenSSL could not */
-} chsm_ec_status;
+  CHSM_EC_KEY_OK,
+  CHSM_EC_KEY_TOO_LARGE,
+  CHSM_EC_KEY_ENCRYPTED,
+  CHSM_EC_KEY_UNREADABLE,
+  CHSM_EC_KEY_OTHER_CURVE, /* or no elliptic curve at all */
+  CHSM_EC_KEY_UNSOUND,     /* the private part does not belong to the public one */
+  CHSM_EC_KEY_FAILED       /* OpenSSL lacks something, or memory */
+} chsm_ec_key_status;
 
-/* Zero-initialised is none: it may be wiped, and nothing else. */
+/* Zero-initialised is a valid closed key. */
 typedef struct chsm_ec_key {
   EVP_PKEY *key; /* owned */
   unsigned char x[CHSM_EC_COORDINATE], y[CHSM_EC_COORDINATE];
 } chsm_ec_key;
 
-chsm_ec_status chsm_ec_key_read(chsm_ec_key *key, const char *pem, size_t length);
-chsm_ec_status chsm_ec_key_sign(const chsm_ec_key *key, const char *bytes, size_t length, unsigned char signature[CHSM_EC_SIGNATURE]);
-void chsm_ec_key_wipe(chsm_ec_key *key);
+chsm_ec_key_status chsm_ec_key_open(chsm_ec_key *key, const char *pem, size_t length);
+chsm_ec_key_status chsm_ec_key_sign(const chsm_ec_key *key, const char *bytes, size_t length, unsigned char signature[CHSM_EC_SIGNATURE]);
+void chsm_ec_key_close(chsm_ec_key *key);
+const char *chsm_ec_key_message(chsm_ec_key_status status);
 
 #pragma GCC visibility pop
 

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* pipe2, posix_spawn_file_actions_addclosefrom_np */
+#define _GNU_SOURCE /* posix_spawn_file_actions_addclosefrom_np */
 
 #include "process.h"
 
@@ -8,225 +8,309 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ascii.h"
 #include "clock.h"
+
+/* Whether the C library closes all descriptors of a new process from some number on. */
+#ifndef CHSM_PROCESS_CLOSEFROM
+#if defined(__GLIBC__) && defined(__GLIBC_PREREQ)
+#if __GLIBC_PREREQ(2, 34)
+#define CHSM_PROCESS_CLOSEFROM 1
+#endif
+#endif
+#endif
+#ifndef CHSM_PROCESS_CLOSEFROM
+#define CHSM_PROCESS_CLOSEFROM 0
+#endif
+
+enum {
+  REPORT = 3, /* the shell's descriptor for its report */
+  SAFE = 10,  /* our descriptors are this or higher, so that none is in the way of the shell's */
+  CHUNK = 4096,
+  REAP_TRIES = 50, /* of a millisecond each */
+  MOST_CLOSED = 4096
+};
+
+static const double GRACE = 0.1;    /* seconds */
+static const double MOST_WAIT = 60; /* seconds in one step */
+
+/* What the shell runs. Its report is the process id of the command and then, where the command ended, its exit status as the shell knows
+   it: waitpid() here might find that nginx's handler of SIGCHLD, or a SIGCHLD that is ignored, has taken the status away. The command
+   itself, and whatever it leaves behind, does not hold the report open. */
+static const char SCRIPT[] = "/bin/sh -c 'echo $$ >&3; exec /bin/sh -c -- \"$1\" 3>&-' sh \"$1\"; echo $? >&3";
 
 extern char **environ;
 
-enum {
-  STATUS_FD = 3,  /* in the shell */
-  FIRST_FREE = 4, /* above it nothing of ours is to be open there */
-  LEAST_FD = 10,  /* our ends of pipes lie above what the shell's descriptors are named */
-  CHUNK = 4096
-};
 
-static const double GRACE = 0.1;    /* seconds that others may hold the output open behind the command's end */
-static const double MOST_WAIT = 60; /* seconds in one step */
+/* ---- Start ---- */
 
-/* The command runs in a shell of its own. The one around it tells how that ended through a pipe: in nginx, whose handler of SIGCHLD
-   reaps every child, waiting for it would tell nothing. */
-static const char SCRIPT[] = "/bin/sh -c \"$1\" 3>&-; echo $? >&3";
-
-
-static void close_fd(int *fd) {
+static void close_end(int *fd) {
   if (*fd >= 0) close(*fd);
   *fd = -1;
 }
 
 
-/* A pipe whose ends no other program gets, with the reading end not blocking. False: errno says why. */
+/* The same file under a number out of the way. -1: no number is left, and errno says why. */
+static int move_up(int fd) {
+  int moved = fcntl(fd, F_DUPFD_CLOEXEC, SAFE);
+  int error = errno;
+  close(fd);
+  errno = error;
+  return moved;
+}
+
+
+/* Makes a pipe that programs started meanwhile do not inherit; its reading end does not block. False: errno says why. */
 static bool open_pipe(int *reading, int *writing) {
   int ends[2];
-  if (pipe(ends)) return false;
-  for (int i = 0; i < 2; i++) {
-    int moved = fcntl(ends[i], F_DUPFD_CLOEXEC, LEAST_FD);
-    int error = errno;
-    close(ends[i]);
-    ends[i] = moved;
-    errno = error;
-  }
-  if (ends[0] >= 0 && ends[1] >= 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0) {
-    *reading = ends[0];
-    *writing = ends[1];
-    return true;
-  }
-  int error = errno;
-  close_fd(&ends[0]);
-  close_fd(&ends[1]);
-  errno = error;
-  return false;
+  if (pipe2(ends, O_CLOEXEC)) return false;
+  *reading = move_up(ends[0]);
+  *writing = move_up(ends[1]);
+  return *reading >= 0 && *writing >= 0 && fcntl(*reading, F_SETFL, O_NONBLOCK) == 0;
 }
 
 
-/* What the shell's descriptors are. Zero, or an errno. */
-static int set_descriptors(posix_spawn_file_actions_t *actions, bool interactive, int out, int told) {
+/* Has the new process close what it would inherit from us beyond the report: sockets that nginx listens on, for one. 0, or the errno. */
+static int close_the_rest(posix_spawn_file_actions_t *actions) {
+#if CHSM_PROCESS_CLOSEFROM
+  return posix_spawn_file_actions_addclosefrom_np(actions, REPORT + 1);
+#else
+  long most = sysconf(_SC_OPEN_MAX);
   int error = 0;
-  if (!interactive) error = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  if (!error) error = posix_spawn_file_actions_adddup2(actions, out, STDOUT_FILENO);
-  /* what goes to standard error may be a secret: it is for a person at a terminal, and for no log */
+  if (most < 0 || most > MOST_CLOSED) most = MOST_CLOSED;
+  for (int fd = REPORT + 1; !error && fd < most; fd++) {
+    int flags = fcntl(fd, F_GETFD);
+    if (flags >= 0 && !(flags & FD_CLOEXEC)) error = posix_spawn_file_actions_addclose(actions, fd);
+  }
+  return error;
+#endif
+}
+
+
+/* What the new process reads and writes. Helpers print secrets to standard error: only a person at a terminal may see it. 0, or the
+   errno. */
+static int set_files(posix_spawn_file_actions_t *actions, bool shared, int output, int report) {
+  int error = shared ? 0 : posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  if (!error) error = posix_spawn_file_actions_adddup2(actions, output, STDOUT_FILENO);
   if (!error && !isatty(STDERR_FILENO)) error = posix_spawn_file_actions_addopen(actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  if (!error) error = posix_spawn_file_actions_adddup2(actions, told, STATUS_FD);
-#if defined(__GLIBC__) && defined(__GLIBC_PREREQ)
-#if __GLIBC_PREREQ(2, 34)
-  if (!error) error = posix_spawn_file_actions_addclosefrom_np(actions, FIRST_FREE);
-#endif
-#endif
-  return error;
+  if (!error) error = posix_spawn_file_actions_adddup2(actions, report, REPORT);
+  return error ? error : close_the_rest(actions);
 }
 
 
-/* Signals as a program expects them, whatever this one ignores or blocks. Zero, or an errno. */
-static int set_signals(posix_spawnattr_t *attributes, bool own_group) {
-  static const int usual[] = { SIGPIPE, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGUSR1, SIGUSR2 };
-  sigset_t none, all;
-  short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+/* The group and the signals of the new process. A shell that ignored SIGCHLD could not learn how its own commands end. 0, or the errno. */
+static int set_attributes(posix_spawnattr_t *attributes, bool shared) {
+  sigset_t none, usual;
   sigemptyset(&none);
-  sigemptyset(&all);
-  for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
-    sigaddset(&all, usual[i]);
-  if (own_group) flags = (short)(flags | POSIX_SPAWN_SETPGROUP);
+  sigemptyset(&usual);
+  sigaddset(&usual, SIGPIPE);
+  sigaddset(&usual, SIGCHLD);
   int error = posix_spawnattr_setsigmask(attributes, &none);
-  if (!error) error = posix_spawnattr_setsigdefault(attributes, &all);
-  if (!error && own_group) error = posix_spawnattr_setpgroup(attributes, 0);
-  if (!error) error = posix_spawnattr_setflags(attributes, flags);
-  return error;
+  if (!error) error = posix_spawnattr_setsigdefault(attributes, &usual);
+  if (!error) error = posix_spawnattr_setpgroup(attributes, 0);
+  return error ? error
+               : posix_spawnattr_setflags(attributes,
+                                          (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | (shared ? 0 : POSIX_SPAWN_SETPGROUP)));
 }
 
 
-/* Starts the shell. Zero, or an errno. */
-static int spawn(chsm_process *process, const char *command, bool interactive, int out, int told) {
-  char *command_copy = strdup(command); /* argv is not const */
-  char shell[] = "sh", option[] = "-c", script[sizeof SCRIPT];
-  memcpy(script, SCRIPT, sizeof SCRIPT);
-  char *arguments[] = { shell, option, script, shell, command_copy, NULL };
+/* Starts the shell. 0, or the errno. */
+static int spawn(chsm_process *process, const char *command, int output, int report) {
+  /* posix_spawn() takes them as not constant and does not change them */
+  union {
+    const char *constant[6];
+    char *words[6];
+  } arguments = { .constant = { "sh", "-c", SCRIPT, "sh", command, NULL } };
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
-  if (!command_copy) return ENOMEM;
   int error = posix_spawn_file_actions_init(&actions);
+  if (error) return error;
+  error = posix_spawnattr_init(&attributes);
   if (!error) {
-    error = posix_spawnattr_init(&attributes);
-    if (!error) {
-      error = set_descriptors(&actions, interactive, out, told);
-      if (!error) error = set_signals(&attributes, process->own_group);
-      if (!error) error = posix_spawn(&process->shell, "/bin/sh", &actions, &attributes, arguments, environ);
-      posix_spawnattr_destroy(&attributes);
-    }
-    posix_spawn_file_actions_destroy(&actions);
+    error = set_files(&actions, process->shared, output, report);
+    if (!error) error = set_attributes(&attributes, process->shared);
+    if (!error) error = posix_spawn(&process->shell, "/bin/sh", &actions, &attributes, arguments.words, environ);
+    if (error) process->shell = 0;
+    posix_spawnattr_destroy(&attributes);
   }
-  free(command_copy);
+  posix_spawn_file_actions_destroy(&actions);
   return error;
 }
 
 
-/* Starts `command` in a shell, into a zero-initialised process that the caller closes, whatever the answer. Its standard input is empty,
-   and it leads a process group, unless our own standard input is a terminal, which it then may ask. At most `most` bytes of its output
-   are kept. False: `*error` is the errno. */
-bool chsm_process_start(chsm_process *process, const char *command, size_t most, int *error) {
-  int out = -1, told = -1;
-  bool interactive = isatty(STDIN_FILENO);
-  *process = (chsm_process) { .out = -1, .told = -1, .status = -1, .own_group = !interactive, .output = { .cap = most } };
-  *error = 0;
-  if (!open_pipe(&process->out, &out) || !open_pipe(&process->told, &told))
-    *error = errno;
+/* Starts a shell command into a process that is not started; whoever did so closes it. No descriptor of ours reaches it. It reads nothing
+   and leads a group of its own, unless our standard input is a terminal: then it shares both, to ask the person there. Its output may be
+   `most` bytes. Returns 0, or the errno: nothing was started. */
+int chsm_process_start(chsm_process *process, const char *command, size_t most) {
+  int output = -1, report = -1, error = 0;
+  *process = (chsm_process) { .output_end = -1, .report_end = -1, .output = { .cap = most } };
+  process->shared = isatty(STDIN_FILENO) != 0;
+  process->owner = getpid();
+  if (!open_pipe(&process->output_end, &output) || !open_pipe(&process->report_end, &report)) error = errno;
+  if (!error) error = spawn(process, command, output, report);
+  close_end(&output);
+  close_end(&report);
+  if (error) {
+    close_end(&process->output_end);
+    close_end(&process->report_end);
+    return error;
+  }
+  process->state = CHSM_PROCESS_RUNS;
+  return 0;
+}
+
+
+/* ---- End ---- */
+
+/* Takes the dead shell away, if it is there and nobody else did. */
+static void reap(chsm_process *process) {
+  if (process->shell && waitpid(process->shell, NULL, WNOHANG) != 0) process->shell = 0; /* reaped now, or by another: ECHILD */
+}
+
+
+/* Whether the shell is there for certain. Its end of the report closes with it; its number alone may be another's by now. */
+static bool shell_lives(const chsm_process *process) {
+  struct pollfd report = { .fd = process->report_end, .events = 0 };
+  return process->shell && process->report_end >= 0 && poll(&report, 1, 0) == 0;
+}
+
+
+/* Kills what runs. A command that has ended is left alone with what it started on purpose. In the group that is shared with us only the
+   command and its shell are known. */
+static void kill_all(const chsm_process *process) {
+  if (process->told || !shell_lives(process)) return;
+  if (!process->shared) {
+    kill(-process->shell, SIGKILL);
+    return;
+  }
+  if (process->command) kill(process->command, SIGKILL);
+  kill(process->shell, SIGKILL);
+}
+
+
+/* Enters a final state. In a forked child the process is the parent's, and only our copies of its pipes are closed. */
+static void finish(chsm_process *process, chsm_process_state state) {
+  bool ours = process->owner == getpid();
+  if (ours && state != CHSM_PROCESS_ENDED) kill_all(process);
+  close_end(&process->output_end);
+  close_end(&process->report_end);
+  if (ours)
+    reap(process);
   else
-    *error = spawn(process, command, interactive, out, told);
-  close_fd(&out);
-  close_fd(&told);
-  process->watched = *error == 0;
-  return process->watched;
+    process->shell = 0;
+  if (state != CHSM_PROCESS_ENDED) chsm_buffer_wipe(&process->output);
+  process->state = state;
 }
 
 
-/* Takes what the output has. False: there was no room for it. */
-static bool read_output(chsm_process *process) {
-  for (;;) {
-    size_t room = process->output.cap - process->output.length;
-    char byte;
-    if (room && chsm_buffer_reserve(&process->output, room < CHUNK ? room : CHUNK) != CHSM_OK) {
-      process->state = CHSM_PROCESS_NO_MEMORY;
-      return false;
-    }
-    ssize_t count = room ? read(process->out, process->output.bytes + process->output.length, room < CHUNK ? room : CHUNK)
-                         : read(process->out, &byte, 1);
-    if (count > 0 && !room) {
-      process->state = CHSM_PROCESS_TOO_LARGE;
-      return false;
-    }
-    if (count > 0) {
-      process->output.length += (size_t)count;
-    } else if (count < 0 && errno == EINTR) {
-      continue;
-    } else {
-      if (count == 0 || errno != EAGAIN) close_fd(&process->out);
-      return true;
-    }
-  }
-}
+/* ---- Step ---- */
 
-
-/* Takes what the shell tells: a number, and then the end, which comes with the shell's own. */
-static void read_status(chsm_process *process) {
-  char digits[16];
-  for (;;) {
-    ssize_t count = read(process->told, digits, sizeof digits);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && errno == EAGAIN) return;
-    if (count <= 0) break;
-    for (ssize_t i = 0; i < count && digits[i] >= '0' && digits[i] <= '9'; i++)
-      process->status = (process->status < 0 ? 0 : process->status * 10) + (digits[i] - '0');
-  }
-  close_fd(&process->told);
-  process->has_ended = true;
-  process->grace_until = chsm_clock_monotonic() + GRACE;
-}
-
-
-/* Frees the pipes, and the child from being a zombie. A shell that still runs is killed, with all that it started where that is known. */
-static void release(chsm_process *process) {
-  if (!process->watched) return;
-  process->watched = false;
-  if (process->told >= 0) kill(process->own_group ? -process->shell : process->shell, SIGKILL);
-  close_fd(&process->out);
-  close_fd(&process->told);
-  while (waitpid(process->shell, NULL, 0) < 0 && errno == EINTR) {
-  }
-}
-
-
-/* Seconds until others are no longer waited for. */
-static double patience(const chsm_process *process, double now) { return process->has_ended ? process->grace_until - now : HUGE_VAL; }
-
-
-/* Looks after the process for at most `seconds`, at most a minute, and returns how it is. With 0 it only looks. */
-chsm_process_state chsm_process_step(chsm_process *process, double seconds) {
-  double now = chsm_clock_monotonic();
-  double until = now + (!(seconds > 0) ? 0 : seconds < MOST_WAIT ? seconds : MOST_WAIT);
-  if (!process->watched) return process->state;
-  for (;;) {
-    double left = fmin(until - now, patience(process, now));
-    struct pollfd ends[] = { { .fd = process->out, .events = POLLIN }, { .fd = process->told, .events = POLLIN } };
-    int ready = poll(ends, 2, left > 0 ? (int)ceil(left * 1000) : 0);
-    if (ready > 0 && ends[0].revents && !read_output(process)) break;
-    if (ready > 0 && ends[1].revents) read_status(process);
-    now = chsm_clock_monotonic();
-    if (process->has_ended && (process->out < 0 || patience(process, now) <= 0)) {
-      process->state = process->status < 0 ? CHSM_PROCESS_KILLED : CHSM_PROCESS_ENDED;
+/* Takes what the output pipe holds. Returns the state after it: too much of it ends the process. */
+static chsm_process_state read_output(chsm_process *process) {
+  chsm_buffer *output = &process->output;
+  while (process->output_end >= 0) {
+    size_t room = output->cap - output->length;
+    char extra;
+    if (room > CHUNK) room = CHUNK;
+    if (room && chsm_buffer_reserve(output, room) != CHSM_OK) return CHSM_PROCESS_NO_MEMORY;
+    ssize_t count = read(process->output_end, room ? output->bytes + output->length : &extra, room ? room : 1);
+    if (count > 0 && !room) return CHSM_PROCESS_TOO_LARGE;
+    if (count > 0)
+      output->length += (size_t)count;
+    else if (count == 0 || (errno != EAGAIN && errno != EINTR))
+      close_end(&process->output_end);
+    else if (errno == EAGAIN)
       break;
-    }
-    if (now >= until) return CHSM_PROCESS_RUNS;
   }
-  release(process);
-  return process->state;
+  return CHSM_PROCESS_RUNS;
 }
 
 
-/* Kills what still runs, and wipes the output. Safe to call twice. */
+/* Takes one byte of the report: lines of digits, first the process id of the command, then its exit status. */
+static void take_report(chsm_process *process, char byte) {
+  int number = 0;
+  if (byte != '\n') {
+    if (process->line_length < sizeof process->line) process->line[process->line_length++] = byte;
+    return;
+  }
+  for (size_t i = 0; i < process->line_length && chsm_ascii_is_digit(process->line[i]) && number < 100000000; i++)
+    number = number * 10 + (process->line[i] - '0');
+  process->line_length = 0;
+  if (!process->command) {
+    process->command = number;
+  } else if (!process->told) {
+    process->told = true;
+    process->status = number;
+  }
+}
+
+
+static void read_report(chsm_process *process) {
+  while (process->report_end >= 0) {
+    char bytes[CHSM_PROCESS_LINE];
+    ssize_t count = read(process->report_end, bytes, sizeof bytes);
+    for (ssize_t i = 0; i < count; i++)
+      take_report(process, bytes[i]);
+    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR))
+      close_end(&process->report_end);
+    else if (count < 0 && errno == EAGAIN)
+      break;
+  }
+}
+
+
+/* Looks at both pipes once. True: the process has ended. */
+static bool look(chsm_process *process) {
+  read_report(process); /* before the output: what the command printed is there when its end is told */
+  chsm_process_state state = read_output(process);
+  if (state != CHSM_PROCESS_RUNS) {
+    finish(process, state);
+    return true;
+  }
+  if (!process->told && process->report_end >= 0) return false;
+  double now = chsm_clock_monotonic();
+  if (process->patience <= 0) process->patience = now + GRACE;
+  if (process->output_end >= 0 && now < process->patience) return false; /* something that the command started may print yet */
+  finish(process, process->told ? CHSM_PROCESS_ENDED : CHSM_PROCESS_KILLED);
+  return true;
+}
+
+
+/* Whether the process has ended. Waits up to `wait` seconds, at most a minute, for that; with 0 it only looks. */
+bool chsm_process_step(chsm_process *process, double wait) {
+  if (process->state != CHSM_PROCESS_RUNS) return true;
+  if (process->owner != getpid()) {
+    finish(process, CHSM_PROCESS_KILLED);
+    return true;
+  }
+  double until = chsm_clock_monotonic() + (!(wait > 0) ? 0 : wait < MOST_WAIT ? wait : MOST_WAIT);
+  for (;;) {
+    if (look(process)) return true;
+    double now = chsm_clock_monotonic(), next = until;
+    if (now >= until) return false;
+    if (process->patience > 0 && process->patience < until) next = process->patience;
+    struct pollfd ends[] = { { .fd = process->output_end, .events = POLLIN },
+                             { .fd = process->patience > 0 ? -1 : process->report_end, .events = POLLIN } };
+    poll(ends, 2, next > now ? (int)ceil((next - now) * 1000) : 0);
+  }
+}
+
+
+/* Kills the process if it runs, wipes its output and frees what it holds. Waits for nothing but the moment in which a killed shell dies.
+   Safe to call twice. */
 void chsm_process_close(chsm_process *process) {
-  release(process);
-  if (process->state == CHSM_PROCESS_RUNS) process->state = CHSM_PROCESS_KILLED;
+  if (process->state == CHSM_PROCESS_RUNS)
+    finish(process, CHSM_PROCESS_KILLED);
+  else if (process->state == CHSM_PROCESS_ENDED)
+    process->state = CHSM_PROCESS_NONE;
   chsm_buffer_wipe(&process->output);
+  if (process->owner != getpid()) process->shell = 0;
+  for (int tries = 0; process->shell && tries < REAP_TRIES; tries++) {
+    reap(process);
+    if (process->shell) chsm_clock_sleep(0.001);
+  }
 }

@@ -1,4 +1,4 @@
-/* A shell command whose output is wanted: started, looked after and ended without ever waiting longer than asked. */
+/* A shell command whose output is wanted, without anything that blocks. Knows nothing of Lua. One thread at a time. */
 #ifndef CHSM_PROCESS_H
 #define CHSM_PROCESS_H
 
@@ -10,30 +10,35 @@
 
 #pragma GCC visibility push(hidden)
 
+enum { CHSM_PROCESS_LINE = 32 };
+
 typedef enum {
+  CHSM_PROCESS_NONE, /* not started, or closed after its end */
   CHSM_PROCESS_RUNS,
-  CHSM_PROCESS_ENDED,     /* `status` and `output` are what it left */
-  CHSM_PROCESS_KILLED,    /* it ended without a status: somebody killed the shell */
-  CHSM_PROCESS_TOO_LARGE, /* it printed more than was allowed, and was killed */
-  CHSM_PROCESS_NO_MEMORY  /* it was killed, since there was no room for what it printed */
+  CHSM_PROCESS_ENDED, /* `status` and `output` are valid */
+  CHSM_PROCESS_KILLED,
+  CHSM_PROCESS_TOO_LARGE,
+  CHSM_PROCESS_NO_MEMORY
 } chsm_process_state;
 
-/* Zero-initialised is none: it may be closed, and nothing else. */
+/* Zero-initialised is a valid process that was not started. The descriptors are valid while it runs. */
 typedef struct chsm_process {
   chsm_process_state state;
-  pid_t shell;        /* while `watched`: our child, which nobody can have reaped as long as its status pipe is open */
-  bool watched;       /* there is a shell, and the pipes are open */
-  bool own_group;     /* the shell leads a process group of its own */
-  int out;            /* reading end of its standard output; -1: at its end */
-  int told;           /* reading end of the pipe for its exit status; -1: at its end */
-  int status;         /* exit status as a shell has it: 128 and more for a signal; -1: not told */
-  bool has_ended;     /* the command; others that it started may still hold its output open */
-  double grace_until; /* monotonic; how long those are waited for */
-  chsm_buffer output;
+  pid_t owner;                  /* the process that started it; in a forked child it is another's */
+  pid_t shell;                  /* our child, leader of its group unless `shared`; 0: reaped, by whomever */
+  pid_t command;                /* the shell in which the command runs, or the command itself; 0: not told yet */
+  bool shared;                  /* it is in our own group, to ask a person at the terminal */
+  int output_end, report_end;   /* of pipes, non-blocking; -1: at the end */
+  char line[CHSM_PROCESS_LINE]; /* of the report, as far as it arrived */
+  size_t line_length;
+  bool told;          /* the report had the exit status */
+  int status;         /* as a shell says it: 128 and the signal's number when a signal ended the command */
+  double patience;    /* monotonic: until when others may hold its output open; 0: it has not ended */
+  chsm_buffer output; /* may hold secrets; wiped by chsm_process_close() */
 } chsm_process;
 
-bool chsm_process_start(chsm_process *process, const char *command, size_t most, int *error);
-chsm_process_state chsm_process_step(chsm_process *process, double seconds);
+int chsm_process_start(chsm_process *process, const char *command, size_t most);
+bool chsm_process_step(chsm_process *process, double wait);
 void chsm_process_close(chsm_process *process);
 
 #pragma GCC visibility pop

@@ -9,6 +9,9 @@ local core = require "cloudhsmv2.core"
 local STEP = 0.25 -- seconds in C at a time, so that an interrupt (Ctrl-C) is heard soon
 local FIRST_LOOK, LAST_LOOK, GROWTH = 0.001, 0.02, 1.5 -- seconds, seconds, factor
 
+-- Why a process has no result, as a sentence about it.
+local ENDINGS = { ["too large"] = "it printed more than 64 KiB", killed = "it was killed" }
+
 local runtime = {}
 
 local function is_nginx(ngx)
@@ -77,9 +80,12 @@ end
 -- @treturn[2] string the reason
 -- @usage runtime.run("exit 3", 1).status --> 3
 function runtime.run(command, seconds)
+  if command:find "%z" then
+    return nil, "a command cannot have a zero byte"
+  end
   local process, reason = core.process.start(command)
   if not process then
-    return nil, reason
+    return nil, "the shell did not start: " .. reason
   end
   local deadline, pause = core.now() + seconds, FIRST_LOOK
   local overlaps = runtime.overlaps()
@@ -97,7 +103,7 @@ function runtime.run(command, seconds)
   local result
   result, reason = process:result()
   process:close()
-  return result, reason
+  return result, ENDINGS[reason] or reason
 end
 
 return runtime
