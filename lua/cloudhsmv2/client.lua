@@ -235,7 +235,12 @@ local function attempt(self, call, body)
     return output
   end
 
-  failure.explain(err, { secrets = call.secrets, settings = self.settings, at_most_once = call.guarded })
+  failure.explain(err, {
+    secrets = call.secrets,
+    settings = self.settings,
+    operation = call.name,
+    at_most_once = call.guarded,
+  })
   call.skewed = call.clock:explains(err.code) and not classify.outcome_unknown(err)
   call.renews = is_worth_other_credentials(self, call, err)
   err.retryable = err.retryable or call.skewed or call.renews

@@ -51,6 +51,23 @@ local function load_real(environment)
   }
 end
 
+describe("a profile that is not there", function()
+  it("may be in a section that was ignored, which the error says", function()
+    local settings = require "cloudhsmv2.config.settings"
+    local resolved, err = settings.resolve({ profile = "prod" }, {
+      getenv = function(name)
+        return name == "AWS_SHARED_CREDENTIALS_FILE" and "credentials" or nil
+      end,
+      read_file = function(path)
+        return path == "credentials" and "[profile prod]\naws_access_key_id = x" or nil
+      end,
+    })
+    assert.is_nil(resolved)
+    local ignored = "credentials:1: the section is ignored: in this file a profile is written [NAME]"
+    assert.is_truthy(err.message:find(ignored, 1, true), err.message)
+  end)
+end)
+
 describe("a file that is written while it is read", function()
   local function load(contents)
     local reads = 0

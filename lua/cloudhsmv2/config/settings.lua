@@ -209,6 +209,12 @@ local function properties_of(resolved, loaded)
     if nearest:find "^did you mean" then
       message = message .. "; " .. nearest
     end
+    for _, warning in ipairs(loaded.warnings) do
+      if warning.code == "ProfileFileIgnored" then -- perhaps it was meant to be the profile
+        message = message .. "; " .. warning.message
+        break
+      end
+    end
     return invalid(message)
   end
   return properties or {}
