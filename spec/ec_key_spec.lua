@@ -4,7 +4,7 @@ local folder
 
 -- What a shell command, run in the folder, prints; it must succeed.
 local function output(command, ...)
-  local pipe = assert(io.popen(("cd %s && { %s; } 2>/dev/null"):format(folder, command:format(...))))
+  local pipe = assert(io.popen(("unset LD_PRELOAD; cd %s && { %s; } 2>/dev/null"):format(folder, command:format(...))))
   local text = pipe:read "*a"
   pipe:close()
   return text
