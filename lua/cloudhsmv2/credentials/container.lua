@@ -18,7 +18,7 @@ local text = require "cloudhsmv2.text"
 local format = string.format
 
 local RELATIVE, FULL = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"
-local TOKEN_FILE, TOKEN = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN"
+local TOKEN_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
 
 local HOST = "http://169.254.170.2"
 local HOSTS = { -- beside those of this machine
@@ -86,16 +86,21 @@ local function address_of(resolved)
       "http:// is allowed to this machine, 169.254.170.2, 169.254.170.23 and [fd00:ec2::23] only; use https://"
     return refused(FULL, message)
   end
-  return full, "env " .. FULL
+  return parsed.scheme .. "://" .. parsed.authority .. parsed.path .. query, "env " .. FULL
 end
 
 -- The token to show, from a file that is read anew each time, or from the environment. No message shows it.
 local function authorization(self)
   local context = self.context
   local resolved = context.settings
-  local path, token = resolved.container_authorization_token_file, resolved.container_authorization_token
-  local variable = path and TOKEN_FILE or TOKEN
-  if path then
+  local path, problem = settings.late(resolved, "container_authorization_token_file")
+  local token
+  if not path and not problem then
+    token, problem = settings.late(resolved, "container_authorization_token")
+  end
+  if problem then
+    return nil, set.repeated(problem)
+  elseif path then
     local reason
     token, reason = context.read_file(locations.expand(path, context.getenv))
     if type(token) ~= "string" then
@@ -106,10 +111,15 @@ local function authorization(self)
       )
     end
   end
-  if token and token:find "[%z\1-\31\127]" then
+  if token == "" then
+    return set.failure(
+      "UnreadableToken",
+      format("%s=%s (environment): the file is empty", TOKEN_FILE, text.quote(path))
+    )
+  elseif token and token:find "[%z\1-\31\127]" then -- of the file: settings have none
     return set.failure(
       "InvalidToken",
-      format("%s (environment): the token has a line end or another control character", variable)
+      format("%s (environment): the token has a line end or another control character", TOKEN_FILE)
     )
   end
   return token
@@ -131,15 +141,14 @@ local function read(self, response, token)
     end
     local told = answer and (answer.code or answer.message)
     told = told and format(": %s", text.trim(format("%s %s", answer.code or "", answer.message or ""))) or ""
-    return set.failure("ContainerCredentialsFailed", format("%s: HTTP %d%s", self.origin, response.status, told)),
-      answer
+    return set.failure("ContainerCredentialsFailed", format("%s: HTTP %d%s", self.origin, response.status, told))
   elseif not answer then
     return set.failure(
       "ContainerCredentialsFailed",
       format("%s: the answer is not the JSON that is expected", self.origin)
     )
   end
-  return answer, nil
+  return answer
 end
 
 local function request(self, token, deadline)
@@ -171,7 +180,7 @@ function methods:load(deadline)
   for _, name in ipairs { "container_credentials_relative_uri", "container_credentials_full_uri" } do
     local _, problem = settings.late(context.settings, name)
     if problem then
-      return nil, problem
+      return nil, set.repeated(problem)
     end
   end
   local err

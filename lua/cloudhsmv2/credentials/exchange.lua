@@ -9,6 +9,7 @@ local errors = require "cloudhsmv2.errors"
 local failure = require "cloudhsmv2.failure"
 local moment = require "cloudhsmv2.moment"
 local redact = require "cloudhsmv2.redact"
+local text = require "cloudhsmv2.text"
 
 local format = string.format
 
@@ -171,8 +172,9 @@ local function try(context, call, address, attempt, most, clock, deadline)
   end
   for _, secret in ipairs(call.secrets or {}) do
     secrets[#secrets + 1] = secret
+    secrets[#secrets + 1] = text.url_encoded(secret) -- as a form has it
   end
-  for _, field in ipairs { "code", "message", "body" } do
+  for _, field in ipairs { "code", "message", "body", "request_id" } do
     err[field] = redact.strings(err[field], secrets)
   end
   return nil, err, response

@@ -167,7 +167,7 @@ local function get(self, path, deadline, is_good)
     end
     response, err = ask(self, "GET", path, { { "x-aws-ec2-metadata-token", token } }, deadline, is_good)
     if not response then
-      return nil, nil, select(2, failed(err.message, err))
+      return nil, nil, err.code == "DeadlineExceeded" and err or select(2, failed(err.message, err))
     elseif response.status ~= 401 then
       break
     end
@@ -252,7 +252,7 @@ function methods:load(deadline)
   for _, name in ipairs(SETTINGS) do
     local _, problem = settings.late(resolved, name)
     if problem then
-      return nil, problem
+      return nil, set.repeated(problem)
     end
   end
   if resolved.ec2_metadata_disabled then

@@ -100,8 +100,12 @@ function login.proof(pem, url, time, id)
     iat = math.floor(time),
   })
   local signed = base64url(header) .. "." .. base64url(claims)
-  local signature = key:sign(signed)
+  local signature
+  signature, reason = key:sign(signed)
   key:close()
+  if not signature then
+    return nil, reason
+  end
   return signed .. "." .. base64url(signature)
 end
 
@@ -126,7 +130,7 @@ local function read(self, path)
   end
   for _, name in ipairs(NEEDED) do
     local wanted = name == "accessToken" and "table" or "string"
-    if type(file[name]) ~= wanted then
+    if type(file[name]) ~= wanted or file[name] == "" then
       return set.failure("UnreadableToken", format("failed to read `%s`: %s is missing; %s", path, name, advice(self)))
     end
   end

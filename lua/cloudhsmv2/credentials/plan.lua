@@ -166,7 +166,7 @@ local function sso(name, properties, sessions)
     account_id = account,
     role_name = role,
     place = files.place(first),
-    features = session and "r" or "t",
+    features = session and "r,s" or "t,u",
   }
 end
 
@@ -281,7 +281,11 @@ function plan.of(loaded, selected)
       elseif not base and not referrer and #roles == 0 then
         return nil
       elseif not base then
-        return wrong(referrer or name, reference, format("profile `%s` did not contain credential information", name))
+        return wrong(
+          referrer or name,
+          reference or from_property,
+          format("profile `%s` did not contain credential information", name)
+        )
       end
     end
   end

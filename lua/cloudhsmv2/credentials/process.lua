@@ -70,7 +70,7 @@ function methods:load(deadline)
   end
   local result, reason = self.context.run(self.command, math.max(seconds, 0))
   if not result then
-    return failed(self, reason, reason:find "^it did not end" and "DeadlineExceeded" or nil)
+    return failed(self, reason, seconds < LONGEST and reason:find "^it did not end" and "DeadlineExceeded" or nil)
   elseif result.status ~= 0 then
     return failed(self, format("it ended with exit status %d; run the command by hand to see why", result.status))
   end

@@ -115,7 +115,7 @@ local BASES = {
   keys = { new = new_keys, feature = "" },
   source = { new = new_source, feature = "" },
   web_identity = { new = web_identity.new, feature = ",k" },
-  sso = { new = sso.new, feature = ",s" },
+  sso = { new = sso.new, feature = "" }, -- of which there are two: the plan has their letters
   login = { new = login.new, feature = ",AD" },
   process = { new = process.new, feature = ",w" },
 }

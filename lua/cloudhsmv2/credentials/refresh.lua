@@ -11,8 +11,8 @@
 -- @module cloudhsmv2.credentials.refresh
 
 local errors = require "cloudhsmv2.errors"
+local repeated = require("cloudhsmv2.credentials.set").repeated
 local scheduler = require "cloudhsmv2.runtime.scheduler"
-local set = require "cloudhsmv2.credentials.set"
 
 local format = string.format
 local min = math.min
@@ -71,7 +71,7 @@ end
 function methods:extend(why)
   local set = self.set
   local seconds = EXTENSION + self.random() * JITTER
-  set.since = self.time()
+  set.since, set.refused = self.time(), nil
   set.expiration = set.since + seconds
   self.tell {
     type = "warning",
@@ -89,7 +89,8 @@ end
 local function ask(self, deadline)
   local flight = { thread = setmetatable({ (coroutine.running()) }, { __mode = "v" }), started = self.now() }
   flight.in_thread = flight.thread[1] ~= nil
-  self.flight = flight
+  self.asked = self.asked + 1
+  self.flight, flight.number = flight, self.asked
   local set, err
   local fine, raised = scheduler.call(function()
     set, err = self.load(deadline)
@@ -97,7 +98,7 @@ local function ask(self, deadline)
   if self.flight == flight then
     self.flight = nil
   end
-  flight.done, flight.err = true, err
+  flight.done, flight.err, self.landed = true, err, flight
   if not fine then
     error(raised, 0)
   elseif not set then
@@ -122,7 +123,7 @@ end
 
 -- Whether who asks still does: a coroutine that was dropped or killed never will.
 local function is_under_way(self, flight)
-  if self.flight ~= flight or flight.done or self.now() - flight.started > LONGEST_FLIGHT then
+  if not flight or self.flight ~= flight or flight.done or self.now() - flight.started > LONGEST_FLIGHT then
     return false
   elseif not flight.in_thread then
     return true
@@ -131,15 +132,23 @@ local function is_under_way(self, flight)
   return thread ~= nil and coroutine.status(thread) ~= "dead"
 end
 
--- Whether the caller is part of what the one that asks waits for, and would wait for itself. A thread that has resumed the
--- one that runs is "normal", but inside nginx, where it may be any other.
-local function encloses(flight)
-  if not flight.in_thread then -- it is the main thread, which stands below all others
-    return true
-  end
+-- Whether the caller is part of what the one that asks waits for, and would wait for itself: "yes", "perhaps" or nil. A
+-- thread that is "normal" has resumed the one that runs; but in nginx it may have resumed one that waits as well.
+local function encloses(self, flight)
   local thread = flight.thread[1]
-  return thread ~= nil
-    and (thread == coroutine.running() or (coroutine.status(thread) == "normal" and not rawget(_G, "ngx")))
+  if not flight.in_thread then -- it is the main thread, which stands below all others
+    return "yes"
+  elseif thread == nil then
+    return nil
+  elseif coroutine.status(thread) ~= "normal" then
+    return thread == coroutine.running() and "yes" or nil
+  end
+  return rawget(_G, "ngx") and self.overlaps() and "perhaps" or "yes"
+end
+
+local function nested(more)
+  local message = "what returns this client's credentials %scalled this client, which needs them"
+  return nil, errors.new { kind = "credentials", code = "InvalidCredentials", message = format(message, more) }
 end
 
 -- Waits until who asks has an answer. Returns false: the time is over.
@@ -171,7 +180,11 @@ end
 -- The set is good for a while: renews it if nobody does, and goes on without.
 local function renewed(self, set, deadline)
   local now = self.time()
-  if set.asks or self.flight or (self.failed_at and now - self.failed_at < PAUSE and now >= self.failed_at) then
+  if
+    set.asks
+    or is_under_way(self, self.flight)
+    or (self.failed_at and now - self.failed_at < PAUSE and now >= self.failed_at)
+  then
     return set
   end
   local fresh, err = ask(self, deadline)
@@ -195,21 +208,23 @@ end
 local function needed(self, deadline)
   while self.flight do
     local flight = self.flight
-    if is_under_way(self, flight) and encloses(flight) then
-      return nil,
-        errors.new {
-          kind = "credentials",
-          code = "InvalidCredentials",
-          message = "what returns this client's credentials called this client, which needs them",
-        }
+    local enclosed = is_under_way(self, flight) and encloses(self, flight)
+    if enclosed == "yes" then
+      return nested ""
     elseif not self.overlaps() then
       break
     elseif not await(self, flight, deadline) then
       return late()
-    elseif flight.held and self.set then
-      return self.set
-    elseif flight.err and flight.err.code ~= "DeadlineExceeded" then -- which was another's deadline
-      return nil, set.repeated(flight.err)
+    end
+    local landed = self.landed -- this one, or a later one that ended since the last look
+    if landed and landed.number >= flight.number then
+      if landed.held and self.set then
+        return self.set
+      elseif landed.err and landed.err.code ~= "DeadlineExceeded" then -- which was another's deadline
+        return nil, repeated(landed.err)
+      end
+    elseif enclosed then -- perhaps: then it would be so again
+      return nested(format("took more than %d seconds, or ", LONGEST_FLIGHT))
     end
   end
   if self.closed then -- meanwhile
@@ -225,7 +240,7 @@ end
 -- @treturn[2] table an error object
 function methods:get(deadline)
   local held, now = self.set, self.time()
-  if held and not held.once then
+  if held and not held.once and not held.refused then
     if not held.expiration then
       return held
     end
@@ -239,9 +254,9 @@ function methods:get(deadline)
   end
   local fresh, err = needed(self, deadline)
   held = self.set
-  if fresh or not held or held.once or not held.expiration then
+  if fresh or not held or held.once then
     return fresh, err
-  elseif held.expiration > self.time() and not held.refused then
+  elseif not held.refused and (held.expiration or math.huge) > self.time() then
     return held
   elseif held.stable then
     return self:extend(format("the credentials could not be renewed (%s)", err.message))
@@ -258,10 +273,10 @@ function methods:refuse(credentials)
     return set ~= nil -- others have taken their place
   elseif set.once then
     return true
-  elseif not set.expiration then
+  elseif set.lasting and not set.expiration then
     return false
   end
-  set.expiration, set.refused = min(set.expiration, self.time()), true
+  set.refused = true
   return true
 end
 
@@ -293,6 +308,7 @@ function refresh.new(options)
     overlaps = options.overlaps,
     random = options.random,
     tell = options.tell,
+    asked = 0, -- how often
   }, metatable)
 end
 

@@ -69,6 +69,9 @@ function set.new(what, keys, facts)
       return set.failure("InvalidCredentials", format("%s: %s is missing", what, name))
     end
   end
+  if keys.session_token ~= nil and type(keys.session_token) ~= "string" then
+    return set.failure("InvalidCredentials", format("%s: session_token is no text", what))
+  end
   local held, err = sigv4.credentials {
     access_key_id = keys.access_key_id,
     secret_access_key = keys.secret_access_key,

@@ -20,7 +20,7 @@ local token_file = require "cloudhsmv2.credentials.token_file"
 local format = string.format
 
 local RENEW = 300 -- seconds before the token expires
-local PAUSE = 30 -- seconds from a renewal that failed to the next
+local PAUSE = 30 -- seconds from one renewal to the next, whether it succeeded or not
 local MILLISECONDS = 1000
 
 local model = codec.compile {
@@ -179,12 +179,12 @@ function methods:token(deadline)
     return set.failure("UnreadableToken", format(message, path, missing, kind, advice(self)))
   end
   local now = context.runtime.time()
-  local may_try = not self.failed_at or now - self.failed_at >= PAUSE or now < self.failed_at
+  local may_try = not self.tried_at or now - self.tried_at >= PAUSE or now < self.tried_at
   if expires - now < RENEW and may_try and is_renewable(self, file, now) then
+    self.tried_at = now
     local renewed
     renewed, err = renew(self, path, file, deadline)
     if not renewed then
-      self.failed_at = now
       renewed = token_file.read(context, path, advice(self)) -- another process may have been faster
     end
     if renewed and token_file.text(renewed.accessToken) and moment.of_iso(renewed.expiresAt) then

@@ -73,11 +73,11 @@ function token_file.write(context, path, content)
   end
 end
 
---- A field that is a text with something in it.
+--- A field that is a text with something in it, and nothing that a header cannot have.
 -- @param value
 -- @treturn string|nil
 function token_file.text(value)
-  return type(value) == "string" and value ~= "" and value or nil
+  return type(value) == "string" and value ~= "" and not value:find "[%z\1-\31\127]" and value or nil
 end
 
 return token_file

@@ -52,8 +52,8 @@ end
 -- Text with its entities replaced, or nil where one is unknown.
 local function resolved(text)
   local fine = true
-  local found = text:gsub("&([^;]*);?", function(name)
-    local value = entity(name)
+  local found = text:gsub("&([^;&]*)(;?)", function(name, close)
+    local value = close == ";" and entity(name) or nil
     fine = fine and value ~= nil
     return value
   end)
@@ -62,11 +62,14 @@ end
 
 -- Where what begins at `position` ends, if it is a comment or an instruction.
 local function skipped(text, position)
-  local close = text:find("^<!%-%-", position) and "-->" or text:find("^<%?", position) and "?>"
-  if not close then
-    return nil
+  local close, behind = "-->", position + 4
+  if not text:find("^<!%-%-", position) then
+    close, behind = "?>", position + 2
+    if not text:find("^<%?", position) then
+      return nil
+    end
   end
-  local _, last = text:find(close, position + 2, true)
+  local _, last = text:find(close, behind, true)
   return last and last + 1 or false
 end
 
@@ -179,25 +182,6 @@ function xml.read(text)
       return nil
     end
   end
-end
-
---- The element that a path of names leads to.
--- @tparam table|nil element
--- @tparam string ... names
--- @treturn table|nil the first of that name at each step
--- @usage xml.find(root, "AssumeRoleResult", "Credentials", "AccessKeyId")
-function xml.find(element, ...)
-  for i = 1, select("#", ...) do
-    local name, found = select(i, ...), nil
-    for _, child in ipairs(element and element.children or {}) do
-      if child.name == name then
-        found = child
-        break
-      end
-    end
-    element = found
-  end
-  return element
 end
 
 return xml
