@@ -67,6 +67,7 @@ build = {
         "src/core/shape.c",
         "src/core/sigv4.c",
         "src/core/sigv4_canonical.c",
+        "src/core/versions.c",
         "src/binding/codec.c",
         "src/binding/decode.c",
         "src/binding/ec_key.c",

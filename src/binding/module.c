@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <openssl/rand.h>
@@ -11,6 +12,7 @@
 #include "../core/clock.h"
 #include "../core/digest.h"
 #include "../core/hex.h"
+#include "../core/versions.h"
 #include "compat.h"
 
 #define CHSM_EXPORT __attribute__((visibility("default")))
@@ -87,6 +89,32 @@ static int module_digest(lua_State *L) {
 }
 
 
+/* versions() -> { libcurl, tls, openssl: strings; resolver, https_proxy, ipv6, no_proxy_networks, hook: booleans }, see versions.h */
+static int module_versions(lua_State *L) {
+  chsm_versions versions = chsm_versions_of();
+  const struct {
+    const char *name;
+    bool has;
+  } flags[] = { { "resolver", versions.resolver },
+                { "https_proxy", versions.https_proxy },
+                { "ipv6", versions.ipv6 },
+                { "no_proxy_networks", versions.no_proxy_networks },
+                { "hook", versions.hook } };
+  lua_createtable(L, 0, 8);
+  lua_pushstring(L, versions.libcurl);
+  lua_setfield(L, -2, "libcurl");
+  lua_pushstring(L, versions.tls); /* nil where there is none */
+  lua_setfield(L, -2, "tls");
+  lua_pushstring(L, versions.openssl);
+  lua_setfield(L, -2, "openssl");
+  for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+    lua_pushboolean(L, flags[i].has);
+    lua_setfield(L, -2, flags[i].name);
+  }
+  return 1;
+}
+
+
 /* Keeps this library in memory until the process ends: libcurl and OpenSSL leave handlers that run at exit, and Lua unloads its
    modules before. The linker's -z nodelete says the same, but not every build can pass it. */
 static void stay_loaded(void) {
@@ -97,8 +125,8 @@ static void stay_loaded(void) {
 
 
 static const luaL_Reg functions[] = {
-  { "now", module_now },       { "time", module_time }, { "sleep", module_sleep }, { "random", module_random }, { "uuid", module_uuid },
-  { "digest", module_digest }, { NULL, NULL },
+  { "now", module_now },   { "time", module_time },     { "sleep", module_sleep },       { "random", module_random },
+  { "uuid", module_uuid }, { "digest", module_digest }, { "versions", module_versions }, { NULL, NULL },
 };
 
 /* require "cloudhsmv2.core" -> the module table. No I/O, no globals. */
