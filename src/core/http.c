@@ -70,10 +70,13 @@ struct open_socket {
 };
 
 struct chsm_http {
-  CURLM *multi;      /* NULL until the first start, and again in a forked child */
-  pid_t owner;       /* the process that `multi` belongs to */
-  char *ca_file;     /* owned, may be NULL */
-  char *proxy;       /* owned, may be NULL */
+  CURLM *multi;  /* NULL until the first start, and again in a forked child */
+  pid_t owner;   /* the process that `multi` belongs to */
+  char *ca_file; /* owned, may be NULL */
+  char *proxy;   /* owned, may be NULL, as are the next three */
+  char *no_proxy;
+  char *client_certificate;
+  char *client_key;
   bool bundle_alone; /* libcurl's own CA file is there, so its CA directory is not needed */
   bool openssl;      /* libcurl's TLS is OpenSSL or kin: its verdicts on certificates can be read */
   size_t max_body, max_header;
@@ -100,6 +103,7 @@ struct chsm_http_transfer {
   chsm_buffer request_body;
   bool headless; /* the answer has headers only: HEAD */
   bool fresh;
+  bool direct; /* through no proxy */
   double connect_timeout, read_timeout, timeout;
   double started, moved; /* monotonic */
   curl_off_t uploaded;
@@ -531,11 +535,12 @@ static bool fallback_began(chsm_http_transfer *transfer, CURLcode result) {
 
 /* Whether the connection that failed was one to a proxy. */
 static bool is_proxied(const chsm_http *http, const chsm_http_transfer *transfer) {
+  if (transfer->direct) return false;
 #if LIBCURL_VERSION_NUM >= 0x080700
   long used = 0;
   if (curl_easy_getinfo(transfer->easy, CURLINFO_USED_PROXY, &used) == CURLE_OK) return used != 0;
 #endif
-  if (http->proxy) return http->proxy[0] != '\0';
+  if (http->proxy && (!http->no_proxy || !http->proxy[0])) return http->proxy[0] != '\0';
   return transfer->tried_port && transfer->tried_port != transfer->port;
 }
 
@@ -551,9 +556,10 @@ static chsm_http_facts facts_of(const chsm_http *http, chsm_http_transfer *trans
                             .answered = transfer->head.answered,
                             .headed = transfer->head.complete,
                             .proxied = is_proxied(http, transfer),
+                            .certified = http->client_certificate != NULL,
                             .idle = transfer->idle,
                             .status = transfer->head.status,
-                            .most_body = http->max_body,
+                            .most_body = transfer->body.cap,
                             .most_headers = http->max_header,
                             .connect_timeout = transfer->connect_timeout,
                             .read_timeout = transfer->read_timeout,
@@ -603,7 +609,7 @@ static void finish(chsm_http *http, chsm_http_transfer *transfer, CURLcode resul
   if (transfer->failed) {
     chsm_http_facts facts = facts_of(http, transfer, result);
     chsm_http_classify(&transfer->failure, &facts);
-  } else if (transfer->head.status == PROXY_AUTHENTICATION_REQUIRED) {
+  } else if (transfer->head.status == PROXY_AUTHENTICATION_REQUIRED && !transfer->direct) {
     transfer->failed = true;
     chsm_http_fail(&transfer->failure, "proxy", "ProxyAuthenticationRequired", "yes",
                    "the proxy on the way to %s wants other credentials (HTTP 407); check user and password of the proxy", transfer->peer);
@@ -642,10 +648,28 @@ static bool check_proxy(const char *proxy, chsm_http_failure *failure) {
 }
 
 
-/* Whether a client can be made with these options; else `failure` says why not. Opens the CA file, and nothing else. */
+/* Whether certificate and key of the client can be used, if there are any. */
+static bool check_client(const chsm_http_options *options, chsm_http_failure *failure) {
+  const char *certificate = options->client_certificate, *key = options->client_key;
+  if (!certificate)
+    return !key || REFUSE(failure, "ClientKeyUnusable", "client_key: %s is given without its certificate; set client_certificate", key);
+  const char *problem = chsm_http_certificate_problem(certificate);
+  if (problem) return REFUSE(failure, "ClientCertificateUnusable", "client_certificate: %s %s", certificate, problem);
+  problem = chsm_http_key_problem(key ? key : certificate, certificate);
+  if (!problem) return true;
+  if (key) return REFUSE(failure, "ClientKeyUnusable", "client_key: %s %s", key, problem);
+  return REFUSE(failure, "ClientKeyUnusable", "client_certificate: %s %s; where the key is in another file, set client_key", certificate,
+                problem);
+}
+
+
+/* Whether a client can be made with these options; else `failure` says why not. Opens the files that they name, and nothing else. */
 bool chsm_http_check(const chsm_http_options *options, chsm_http_failure *failure) {
   const char *problem = options->ca_file ? chsm_http_ca_problem(options->ca_file) : NULL;
   if (problem) return REFUSE(failure, "CaFileUnusable", "ca_file: %s %s", options->ca_file, problem);
+  if (!check_client(options, failure)) return false;
+  if (options->no_proxy && !chsm_http_is_value(options->no_proxy, strlen(options->no_proxy)))
+    return REFUSE(failure, "InvalidProxy", "no_proxy holds a line end or another control byte");
   return !options->proxy || check_proxy(options->proxy, failure);
 }
 
@@ -677,7 +701,9 @@ chsm_http *chsm_http_new(const chsm_http_options *options, chsm_http_failure *fa
   pthread_once(&libcurl_once, init_libcurl);
   chsm_http *http = calloc(1, sizeof *http);
   if (http) http->watch = -1;
-  if (!http || libcurl_ready != CURLE_OK || !copy(&http->ca_file, options->ca_file) || !copy(&http->proxy, options->proxy)) {
+  if (!http || libcurl_ready != CURLE_OK || !copy(&http->ca_file, options->ca_file) || !copy(&http->proxy, options->proxy) ||
+      !copy(&http->no_proxy, options->no_proxy) || !copy(&http->client_certificate, options->client_certificate) ||
+      !copy(&http->client_key, options->client_key)) {
     chsm_http_fail(failure, "transport", "OutOfMemory", "no", "no memory left for a client, or libcurl did not start");
     chsm_http_free(http);
     return NULL;
@@ -711,6 +737,9 @@ void chsm_http_free(chsm_http *http) {
   close_watch(http);
   if (http->proxy) OPENSSL_cleanse(http->proxy, strlen(http->proxy)); /* may hold a password */
   free(http->proxy);
+  free(http->no_proxy);
+  free(http->client_certificate);
+  free(http->client_key);
   free(http->ca_file);
   free(http->sockets);
   free(http);
@@ -894,6 +923,17 @@ static bool write_headers(chsm_http_transfer *transfer, const chsm_http_request 
 }
 
 
+/* The client's certificate, for servers only: a proxy has options of its own. Where the key is replaced by an encrypted one meanwhile,
+   the empty password fails, while none would have OpenSSL ask at the terminal. */
+static bool set_client(const chsm_http *http, CURL *easy) {
+  const char *key = http->client_key ? http->client_key : http->client_certificate;
+  return !http->client_certificate ||
+         (curl_easy_setopt(easy, CURLOPT_SSLCERT, http->client_certificate) == CURLE_OK &&
+          curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM") == CURLE_OK && curl_easy_setopt(easy, CURLOPT_SSLKEY, key) == CURLE_OK &&
+          curl_easy_setopt(easy, CURLOPT_SSLKEYTYPE, "PEM") == CURLE_OK && curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "") == CURLE_OK);
+}
+
+
 /* The rules that hold for every request. False: this libcurl lacks one of them. */
 static bool set_rules(const chsm_http *http, CURL *easy) {
   static const struct {
@@ -950,8 +990,16 @@ static bool set_rules(const chsm_http *http, CURL *easy) {
     if (curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) != CURLE_OK) return false;
     curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
   }
-  if (!http->proxy) return true;
-  return curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy) == CURLE_OK && curl_easy_setopt(easy, CURLOPT_NOPROXY, "") == CURLE_OK;
+  return set_client(http, easy);
+}
+
+
+/* Which proxy the request takes, if any. With one from the options, the environment's list of exceptions does not count. */
+static bool set_proxy(const chsm_http *http, CURL *easy, bool direct) {
+  const char *proxy = direct ? "" : http->proxy;
+  const char *no_proxy = direct ? "*" : http->no_proxy ? http->no_proxy : http->proxy ? "" : NULL;
+  if (proxy && curl_easy_setopt(easy, CURLOPT_PROXY, proxy) != CURLE_OK) return false;
+  return !no_proxy || curl_easy_setopt(easy, CURLOPT_NOPROXY, no_proxy) == CURLE_OK;
 }
 
 
@@ -979,6 +1027,7 @@ static bool set_request(chsm_http_transfer *transfer, const chsm_http_request *r
     if (curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) != CURLE_OK) return false;
   }
   transfer->fresh = request->fresh_connection;
+  transfer->direct = request->direct;
   transfer->connect_timeout = request->connect_timeout;
   transfer->read_timeout = request->read_timeout;
   transfer->timeout = request->timeout;
@@ -1031,9 +1080,10 @@ static bool launch(chsm_http *http, chsm_http_transfer *transfer, const chsm_htt
                   "this libcurl refuses a rule that every request follows; install libcurl 7.68 or newer with TLS");
   transfer->head.most = http->max_header;
   transfer->head.text.cap = 2 * http->max_header; /* the values of repeated headers stand there twice */
-  transfer->body.cap = http->max_body;
+  transfer->body.cap = request->max_body && request->max_body < http->max_body ? request->max_body : http->max_body;
   transfer->started = transfer->moved = chsm_clock_monotonic();
-  if (set_request(transfer, request) && set_callbacks(http, transfer) && curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK)
+  if (set_proxy(http, transfer->easy, request->direct) && set_request(transfer, request) && set_callbacks(http, transfer) &&
+      curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK)
     return true;
   chsm_http_fail(failure, "transport", "OutOfMemory", "no", "no memory left for a request to %s", transfer->peer);
   return false;

@@ -42,6 +42,7 @@ typedef struct chsm_http_facts {
   bool answered;       /* a status line arrived, if only of an interim answer */
   bool headed;         /* all headers of the final answer arrived */
   bool proxied;        /* the connection went, or would have gone, to a proxy */
+  bool certified;      /* there is a certificate of the client */
   bool idle;           /* nothing moved for the read timeout */
   bool late;           /* the total timeout passed */
   int status;          /* of the final answer; 0: none */

@@ -6,6 +6,8 @@
 
 local core = require "cloudhsmv2.core"
 
+local OPTIONS = { "ca_file", "proxy", "no_proxy", "client_certificate", "client_key", "max_body", "max_header" }
+
 local runtime = {}
 
 local function is_nginx(ngx)
@@ -18,11 +20,14 @@ local function here()
 end
 
 --- Makes a runtime that is chosen and opened when it is first used.
--- @tparam table options `ca_file`, `proxy`, `max_body`, `max_header`; see `cloudhsmv2.runtime.curl`
+-- @tparam table options `ca_file`, `proxy`, `no_proxy`, `client_certificate`, `client_key`, `max_body`, `max_header`; see
+-- `cloudhsmv2.runtime.curl`
 -- @treturn table the runtime: `send`, `sleep`, `now`, `time`, `close`
 function runtime.new(options)
-  local settings =
-    { ca_file = options.ca_file, proxy = options.proxy, max_body = options.max_body, max_header = options.max_header }
+  local settings = {}
+  for _, name in ipairs(OPTIONS) do
+    settings[name] = options[name]
+  end
   local chosen, opened
   local function choice()
     chosen = chosen or here()
