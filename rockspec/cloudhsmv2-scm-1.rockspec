@@ -61,6 +61,7 @@ build = {
         "src/core/http_check.c",
         "src/core/http_failure.c",
         "src/core/http_head.c",
+        "src/core/http_request.c",
         "src/core/json.c",
         "src/core/number.c",
         "src/core/process.c",

@@ -53,6 +53,9 @@ typedef struct chsm_http_facts {
   double connect_timeout, read_timeout, timeout;
 } chsm_http_facts;
 
+/* Writes a failure of the caller's own making: nothing was sent. False. */
+#define CHSM_HTTP_REFUSE(failure, code, ...) (chsm_http_fail((failure), "config", (code), "no", __VA_ARGS__), false)
+
 void chsm_http_fail(chsm_http_failure *failure, const char *kind, const char *code, const char *sent, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 void chsm_http_classify(chsm_http_failure *failure, const chsm_http_facts *facts);
