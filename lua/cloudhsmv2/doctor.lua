@@ -78,7 +78,7 @@ end
 local function look_at_versions(report)
   local versions = core.versions()
   local lua = jit and format("%s (%s)", jit.version, _VERSION) or _VERSION
-  local line = "cloudhsmv2 %s, %s, libcurl %s with %s, %s"
+  local line = "cloudhsmv2 %s, %s, libcurl %s with %s, OpenSSL %s"
   add(
     report,
     "versions",

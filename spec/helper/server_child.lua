@@ -1,8 +1,8 @@
 -- A server of good and of bad answers, on loopback only: the child process of spec.helper.server.
 --
--- Each argument is one listener: "plain", "tls,CERTIFICATE,KEY,PROTOCOL", with ",CA" behind it one that asks for a certificate of this
--- authority, "proxy" or "proxy,CERTIFICATE,KEY,PROTOCOL", the latter
--- answering inside the tunnel itself. Their ports are printed on one line. What a request gets is said by its path. The process
+-- Each argument is one listener: "plain", "tls,CERTIFICATE,KEY,PROTOCOL", "proxy" or "proxy,CERTIFICATE,KEY,PROTOCOL", the latter
+-- answering inside the tunnel itself. One of TLS that asks for a certificate of the client ends with ",AUTHORITY,wanted" or with
+-- ",AUTHORITY,needed". Their ports are printed on one line. What a request gets is said by its path. The process
 -- ends when its standard input ends, and after two minutes in any case.
 
 local socket = require "socket"
@@ -71,9 +71,9 @@ function Connection:start_tls(tls)
     protocol = tls.protocol,
     certificate = tls.certificate,
     key = tls.key,
-    cafile = tls.ca,
-    verify = tls.ca and { "peer", "fail_if_no_peer_cert" } or "none",
     ciphers = tls.protocol == "tlsv1_1" and "ALL:@SECLEVEL=0" or nil,
+    cafile = tls.authority,
+    verify = tls.authority and { "peer", tls.needed and "fail_if_no_peer_cert" or nil } or nil,
     alpn = function(offered)
       self.offered = table.concat(offered, ",")
       return "http/1.1"
@@ -86,6 +86,7 @@ function Connection:start_tls(tls)
     if good then
       return true
     elseif problem ~= "wantread" and problem ~= "wantwrite" and problem ~= "timeout" then
+      pause(tls.authority and 0.05 or 0) -- to be read before a reset, which follows when the client has sent more
       return false
     end
     wait_for(wrapped, problem)
@@ -116,12 +117,14 @@ function good.number(connection)
   return connection:reply(tostring(connection.number))
 end
 
-function good.peer(connection)
-  return connection:reply(connection.object:getpeercertificate():subject()[1].value)
-end
-
 function good.alpn(connection)
   return connection:reply(connection.offered or "")
+end
+
+-- The name in the certificate of the client.
+good["client-certificate"] = function(connection)
+  local certificate = connection.object.getpeercertificate and connection.object:getpeercertificate()
+  return connection:reply(certificate and certificate:subject()[1].value or "none")
 end
 
 function good.bytes(connection, request)
@@ -448,15 +451,20 @@ end
 -- ---- Process ----
 
 local function listen(argument)
-  local kind, certificate, key, protocol, ca = argument:match "^(%w+),?([^,]*),?([^,]*),?([^,]*),?([^,]*)$"
+  local kind, certificate, key, protocol, authority, need =
+    argument:match "^(%w+),?([^,]*),?([^,]*),?([^,]*),?([^,]*),?([^,]*)$"
   local object = assert(socket.bind("127.0.0.1", 0, 64))
   object:settimeout(0)
   return {
     object = object,
     proxy = kind == "proxy",
-    tls = certificate ~= ""
-        and { certificate = certificate, key = key, protocol = protocol, ca = ca ~= "" and ca or nil }
-      or nil,
+    tls = certificate ~= "" and {
+      certificate = certificate,
+      key = key,
+      protocol = protocol,
+      authority = authority ~= "" and authority or nil,
+      needed = need == "needed",
+    } or nil,
   }
 end
 

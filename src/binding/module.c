@@ -4,17 +4,17 @@
 
 #include <dlfcn.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <sys/utsname.h>
 
-#include <curl/curl.h>
-#include <openssl/crypto.h>
 #include <openssl/rand.h>
 
 #include "../core/clock.h"
 #include "../core/digest.h"
 #include "../core/hex.h"
+#include "../core/versions.h"
 #include "compat.h"
 
 #define CHSM_EXPORT __attribute__((visibility("default")))
@@ -91,26 +91,38 @@ static int module_digest(lua_State *L) {
 }
 
 
-static void set_text(lua_State *L, const char *name, const char *value) {
-  lua_pushstring(L, value); /* nil where there is none */
-  lua_setfield(L, -2, name);
+/* versions() -> { libcurl, tls, openssl, ca_file: strings; resolver, https_proxy, ipv6, no_proxy_networks, hook: booleans }, see versions.h
+ */
+static int module_versions(lua_State *L) {
+  chsm_versions versions = chsm_versions_of();
+  const struct {
+    const char *name;
+    bool has;
+  } flags[] = { { "resolver", versions.resolver },
+                { "https_proxy", versions.https_proxy },
+                { "ipv6", versions.ipv6 },
+                { "no_proxy_networks", versions.no_proxy_networks },
+                { "hook", versions.hook } };
+  lua_createtable(L, 0, 9);
+  lua_pushstring(L, versions.libcurl);
+  lua_setfield(L, -2, "libcurl");
+  lua_pushstring(L, versions.tls); /* nil where there is none */
+  lua_setfield(L, -2, "tls");
+  lua_pushstring(L, versions.openssl);
+  lua_setfield(L, -2, "openssl");
+  lua_pushstring(L, versions.ca_file); /* nil where there is none */
+  lua_setfield(L, -2, "ca_file");
+  for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+    lua_pushboolean(L, flags[i].has);
+    lua_setfield(L, -2, flags[i].name);
+  }
+  return 1;
 }
 
 
-/* versions() -> { libcurl=, tls= (libcurl's, with its version), openssl= (ours, in words), ca_file= (libcurl's own), resolver= (whether
-   libcurl looks names up without holding anybody up) }; fields that nobody can tell are nil */
-static int module_versions(lua_State *L) {
-  const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
-  lua_createtable(L, 0, 5);
-  set_text(L, "libcurl", curl->version);
-  set_text(L, "tls", curl->ssl_version);
-  set_text(L, "openssl", OpenSSL_version(OPENSSL_VERSION));
-#if LIBCURL_VERSION_NUM >= 0x074600
-  if (curl->age >= CURLVERSION_SEVENTH) set_text(L, "ca_file", curl->cainfo);
-#endif
-  lua_pushboolean(L, (curl->features & CURL_VERSION_ASYNCHDNS) != 0);
-  lua_setfield(L, -2, "resolver");
-  return 1;
+static void set_text(lua_State *L, const char *name, const char *value) {
+  lua_pushstring(L, value);
+  lua_setfield(L, -2, name);
 }
 
 

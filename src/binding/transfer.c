@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "../core/http.h"
@@ -116,34 +117,35 @@ static size_t check_bytes(lua_State *L, int index, const char *key) {
 }
 
 
-/* Pushes a field that is a string for C, or nil where it is missing; raises if it is something else. [-0, +1] */
-static const char *check_string(lua_State *L, int index, const char *key, const char *wanted) {
-  chsm_http_text text = check_text(L, index, key, 0);
-  if (text.bytes && strlen(text.bytes) != text.length) wrong_field(L, index, key, wanted);
-  return text.bytes;
-}
-
-
-/* A field that is a boolean, or false where it is missing; raises if it is something else. [-0, +0] */
+/* A field that is true or false, or missing, which is false; raises if it is something else. [-0, +0] */
 static bool check_flag(lua_State *L, int index, const char *key) {
   push_field(L, index, key);
   if (!lua_isnil(L, -1) && !lua_isboolean(L, -1)) wrong_field(L, index, key, "a boolean");
-  bool value = lua_toboolean(L, -1) != 0;
+  bool flag = lua_toboolean(L, -1) != 0;
   lua_pop(L, 1);
-  return value;
+  return flag;
+}
+
+
+/* Pushes an option that is a string, or nil, for C; raises if it is something else. [-0, +1] */
+static const char *check_option(lua_State *L, const char *key, const char *wanted) {
+  chsm_http_text text = check_text(L, 1, key, 0);
+  if (text.bytes && strlen(text.bytes) != text.length) wrong_field(L, 1, key, wanted);
+  return text.bytes;
 }
 
 
 /* Reads the options at argument 1, a table or nothing; its strings are left on the stack. Raises if they are of the wrong kind. */
 static chsm_http_options check_options(lua_State *L) {
+  static const char path[] = "a path, without a zero byte";
   if (lua_isnoneornil(L, 1)) return (chsm_http_options) { .ca_file = NULL };
   luaL_checktype(L, 1, LUA_TTABLE);
   chsm_http_options options = { .max_body = check_bytes(L, 1, "max_body"), .max_header = check_bytes(L, 1, "max_header") };
-  options.ca_file = check_string(L, 1, "ca_file", "a path, without a zero byte");
-  options.client_certificate = check_string(L, 1, "client_certificate", "a path, without a zero byte");
-  options.client_key = check_string(L, 1, "client_key", "a path, without a zero byte");
-  options.proxy = check_string(L, 1, "proxy", "a URL, without a zero byte");
-  options.no_proxy = check_string(L, 1, "no_proxy", "a list of hosts, without a zero byte");
+  options.ca_file = check_option(L, "ca_file", path);
+  options.proxy = check_option(L, "proxy", "a URL, without a zero byte");
+  options.no_proxy = check_option(L, "no_proxy", "a list of hosts, without a zero byte");
+  options.client_certificate = check_option(L, "client_certificate", path);
+  options.client_key = check_option(L, "client_key", path);
   return options;
 }
 
@@ -159,7 +161,7 @@ static int transfer_check(lua_State *L) {
 
 
 /* new(options) -> transfer | nil, failure
-   options: ca_file, client_certificate, client_key, proxy, no_proxy (strings), max_body, max_header (bytes) */
+   options: ca_file, proxy, no_proxy, client_certificate, client_key (strings), max_body, max_header (bytes) */
 static int transfer_new(lua_State *L) {
   chsm_http_failure failure;
   chsm_http_options options = check_options(L);

@@ -6,6 +6,7 @@
 
 local core = require "cloudhsmv2.core"
 
+local OPTIONS = { "ca_file", "client_certificate", "client_key", "proxy", "no_proxy", "max_body", "max_header" }
 local STEP = 0.25 -- seconds in C at a time, so that an interrupt (Ctrl-C) is heard soon
 local FIRST_LOOK, LAST_LOOK, GROWTH = 0.001, 0.02, 1.5 -- seconds, seconds, factor
 
@@ -24,11 +25,12 @@ local function here()
 end
 
 --- Makes a runtime that is chosen and opened when it is first used.
--- @tparam table options the settings of a runtime (`settings.of_runtime`); see `cloudhsmv2.runtime.curl`
+-- @tparam table options `ca_file`, `proxy`, `no_proxy`, `client_certificate`, `client_key`, `max_body`, `max_header`; see
+-- `cloudhsmv2.runtime.curl`
 -- @treturn table the runtime: `send`, `sleep`, `now`, `time`, `close`
 function runtime.new(options)
   local settings = {}
-  for _, name in ipairs { "ca_file", "client_certificate", "client_key", "proxy", "no_proxy", "max_body", "max_header" } do
+  for _, name in ipairs(OPTIONS) do
     settings[name] = options[name]
   end
   local chosen, opened
