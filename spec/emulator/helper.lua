@@ -15,7 +15,7 @@ helper.KEY = {
   secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
 }
 helper.OTHER_KEY = { access_key_id = "AKIDEXAMPLE2", secret_access_key = helper.KEY.secret_access_key }
-helper.PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+helper.PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n" -- the form only
 helper.SUBNET_A, helper.SUBNET_B, helper.SUBNET_C = "subnet-0a1b2c30", "subnet-0a1b2c31", "subnet-0a1b2c32"
 
 local compiled = codec.compile(model.shapes)
@@ -123,10 +123,22 @@ function methods:cluster_with_csr(input)
   return cluster_id
 end
 
+--- Initializes a cluster as a customer does: its request signed by an authority of one's own.
+function methods:initialize(cluster_id, options)
+  local certificate, anchor = self:signed(cluster_id, options)
+  local input = { ClusterId = cluster_id, SignedCert = certificate, TrustAnchor = anchor }
+  return self:call("InitializeCluster", input, options)
+end
+
+--- The certificates for a cluster that shows its request.
+function methods:signed(cluster_id, options)
+  return assert(self.emulator:sign_csr(self:cluster(cluster_id, options).Certificates.ClusterCsr))
+end
+
 --- An ACTIVE cluster with one HSM, its first backup READY.
 function methods:active_cluster(input)
   local cluster_id = self:cluster_with_csr(input)
-  self:call("InitializeCluster", { ClusterId = cluster_id, SignedCert = helper.PEM, TrustAnchor = helper.PEM })
+  self:initialize(cluster_id)
   self.emulator:advance(60 + 80 + 60)
   return cluster_id
 end
