@@ -92,14 +92,27 @@ function methods:refusal(operation, input, options)
   return response.value.__type, response.value.Message or response.value.message, response.status
 end
 
+-- Everything that a list has, whatever its pages are like.
+local function all_of(self, operation, member, filters, options)
+  local found, token = {}, nil
+  repeat
+    local out = self:call(operation, { Filters = filters, NextToken = token }, options)
+    for _, item in ipairs(out[member]) do
+      found[#found + 1] = item
+    end
+    token = out.NextToken
+  until not token or token == ""
+  return found
+end
+
 --- The cluster of an id as it is now.
 function methods:cluster(cluster_id, options)
-  return self:call("DescribeClusters", { Filters = { clusterIds = { cluster_id } } }, options).Clusters[1]
+  return all_of(self, "DescribeClusters", "Clusters", { clusterIds = { cluster_id } }, options)[1]
 end
 
 --- The backups there are, newest first.
 function methods:backups(filters, options)
-  return self:call("DescribeBackups", { Filters = filters }, options).Backups
+  return all_of(self, "DescribeBackups", "Backups", filters, options)
 end
 
 --- A new cluster; members of `input` replace the usual ones.

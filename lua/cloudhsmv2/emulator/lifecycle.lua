@@ -303,7 +303,7 @@ end
 -- @tparam number now
 function lifecycle.begin_rollback(world, store, cluster, now)
   -- [documented, user guide] the way back to the old type is ROLLBACK_IN_PROGRESS
-  -- [assumed] it takes as long as the way there took so far
+  -- [assumed] a rollback takes as long as the change took so far, and half an hour at least
   cluster.State = "ROLLBACK_IN_PROGRESS"
   local rounds = math.max(1, cluster.migration.done)
   world:after("rolled_back", store, now, world.times.migration_per_hsm * rounds, { cluster = cluster.ClusterId })
@@ -345,7 +345,7 @@ function events.cluster_deleted(world, store, event, now)
 end
 
 function events.cluster_forgotten(_, store, event)
-  -- [observed, recorded] later it is not listed any more
+  -- [observed, recorded] a deleted cluster is not listed any more after a while
   store.clusters:remove(store.clusters:get(event.cluster))
 end
 
@@ -396,8 +396,7 @@ function events.initialized(world, store, event, now)
     cluster.StateMessage = "Initialization failed. Check the certificates and try again."
     return
   end
-  -- [documented, user guide] then the cluster is INITIALIZED: the CSR and the hardware's certificates are gone, and
-  --   ClusterCertificate is there
+  -- [documented, user guide] an INITIALIZED cluster shows its ClusterCertificate, and neither CSR nor hardware certificates
   cluster.State = "INITIALIZED"
   cluster.StateMessage = nil
   cluster.Certificates = { ClusterCertificate = cluster.signed_certificate }
@@ -421,7 +420,7 @@ function events.periodic_backup(world, store, event, now)
   local next_due = cluster.last_backup + interval
   if next_due <= now + 0.001 then -- sums of seconds round
     -- [documented, user guide] an active cluster is backed up at least every 24 hours
-    -- [assumed] not without an HSM: something has to make it
+    -- [assumed] a cluster without an ACTIVE HSM is not backed up: something has to make the backup
     if cluster.State == "ACTIVE" and #lifecycle.active_hsms(cluster) > 0 then
       lifecycle.begin_backup(world, store, cluster, now)
     end
@@ -464,7 +463,7 @@ function events.rolled_back(_, store, event)
     hsm.HsmType = from
   end
   if cluster.migration.fails then
-    -- [assumed] a StateMessage says that it was rolled back
+    -- [assumed] after a change of type that failed, the StateMessage says that it was rolled back
     cluster.StateMessage = ("The change of HSM type failed. The cluster was rolled back to %s."):format(from)
   end
   cluster.HsmType = from

@@ -72,7 +72,7 @@ function tagging.check(list)
       -- [assumed] a key that is given twice is CloudHsmTagException
       return fault.tag("The tag key %s is given more than once.", tag.Key)
     elseif lower(tag.Key):find "^aws:" then
-      -- [assumed] and so is one that starts with `aws:`, in any case
+      -- [assumed] a key that starts with `aws:`, in any case, is CloudHsmTagException
       return fault.tag("The tag key %s starts with aws:, which is reserved.", tag.Key)
     end
     seen[tag.Key] = true

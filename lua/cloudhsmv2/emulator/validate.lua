@@ -35,7 +35,7 @@ local function check_size(report, path, shape, size, noun)
     -- [ours] a filter without values is refused, though the model allows it: it might mean all or nothing
     report(path, ("%s must be at least %d"):format(noun, shape.min))
   elseif shape.max and size > shape.max then
-    -- [documented, API model] and none is larger than its `max`; texts are measured in characters
+    -- [documented, API model] no text, list, map or number is larger than its `max`; texts are measured in characters
     report(path, ("%s must be at most %d"):format(noun, shape.max))
   end
 end
@@ -95,7 +95,7 @@ function checkers.string(self, name, value, path, report)
   local matches = self.patterns[name]
   if matches and not matches(value) then
     -- [documented, API model] a text with a `pattern` matches it
-    -- [assumed] as a whole, though most patterns are written without anchors
+    -- [assumed] a pattern is held against the whole text, though most are written without anchors
     report(path, "must match the pattern " .. shape.pattern)
   end
 end

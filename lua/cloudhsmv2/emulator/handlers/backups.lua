@@ -40,7 +40,7 @@ local function find(context, backup_id)
   local backup = context.store.backups:get(backup_id)
   if not backup or backup.BackupState == "DELETED" then
     -- [observed, measured] a backup that is not there is CloudHsmResourceNotFoundException
-    -- [assumed] and so is one that is DELETED
+    -- [assumed] a backup that is DELETED and still listed is CloudHsmResourceNotFoundException as well
     return fault.not_found("The backup %s was not found.", backup_id)
   end
   return backup
@@ -165,7 +165,7 @@ local function check_destination(context, region)
     -- [assumed] a copy into the region of the backup is refused
     return fault.invalid("The backup is in %s already; choose another region.", region)
   elseif not context.settings.regions[region] then
-    -- [assumed] and into a region without the service
+    -- [assumed] a copy into a region without the service is refused
     return fault.invalid("The region %s is not available.", region)
   elseif state.partition(region) ~= context.store.partition then
     -- [documented, user guide] copies stay in their partition; between the regions of GovCloud they go
@@ -216,8 +216,8 @@ function backups.ModifyBackupAttributes(context, input)
   end
   local pending_is_fine = context.settings.pending_backup_attributes == "allow"
   if backup.BackupState ~= "READY" and not (pending_is_fine and backup.BackupState == "PENDING_DELETION") then
-    -- [documented, console] attributes of READY backups can be changed
-    -- [assumed] and of no others; `pending_backup_attributes = "allow"` allows it in PENDING_DELETION
+    -- [documented, console] the attributes of a READY backup can be changed
+    -- [assumed] those of others cannot; `pending_backup_attributes = "allow"` allows it in PENDING_DELETION
     return fault.invalid("The backup %s is not READY.", backup.BackupId)
   end
   backup.NeverExpires = input.NeverExpires

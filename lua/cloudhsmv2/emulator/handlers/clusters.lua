@@ -37,7 +37,7 @@ local function find(context, cluster_id)
   local cluster = context.store.clusters:get(cluster_id)
   if not cluster or cluster.State == "DELETED" then
     -- [observed, measured] a cluster that is not there is CloudHsmResourceNotFoundException, in DeleteCluster
-    -- [assumed] so it is in InitializeCluster and ModifyCluster, and for a cluster that is DELETED
+    -- [assumed] so it is in InitializeCluster and ModifyCluster, and where the cluster is DELETED and still listed
     return fault.not_found("The cluster %s was not found.", cluster_id)
   end
   return cluster
@@ -116,7 +116,7 @@ local function find_source(context, id_or_arn)
     return fault.not_found("The backup %s was not found.", id_or_arn)
   elseif store ~= context.store and not sharing.allows(backup, context.store.account, "cloudhsm:CreateCluster") then
     -- [documented, user guide] another account's backup is restored by its ARN, once its policy allows it
-    -- [assumed] without one the answer is CloudHsmAccessDeniedException
+    -- [assumed] without such a policy the answer is CloudHsmAccessDeniedException
     return fault.denied("The backup %s is not shared with this account.", id_or_arn)
   end
   return backup
@@ -131,7 +131,7 @@ local function check_source(backup, input)
     return fault.invalid("The backup is of a cluster in %s mode; the new cluster must have the same mode.", backup.Mode)
   elseif backup.HsmType ~= OLD_TYPE and input.HsmType == OLD_TYPE then
     -- [documented, user guide] an hsm1.medium backup may become an hsm2m.medium cluster
-    -- [assumed] the other way round is refused
+    -- [assumed] an hsm2m.medium backup becomes no hsm1.medium cluster
     return fault.invalid("A backup of %s cannot be restored to %s.", backup.HsmType, OLD_TYPE)
   end
   return true
@@ -198,7 +198,7 @@ function clusters.CreateCluster(context, input)
   end
   if count_clusters(context.store) >= context.settings.quotas.clusters then
     -- [documented, user guide] at most 4 clusters in a region of an account (`quotas.clusters`)
-    -- [assumed] one too many is CloudHsmInvalidRequestException
+    -- [assumed] one cluster too many is CloudHsmInvalidRequestException
     return fault.invalid("The limit of %d clusters in this region is reached.", context.settings.quotas.clusters)
   end
 
@@ -217,7 +217,7 @@ function clusters.DeleteCluster(context, input)
     return nil, failure
   elseif #cluster.hsms > 0 then
     -- [documented, API reference] a cluster with HSMs cannot be deleted
-    -- [observed, measured] nor one whose HSMs are still listed as being deleted
+    -- [observed, measured] nor can a cluster whose HSMs are still listed as being deleted
     return fault.invalid("The cluster %s cannot be deleted while it has HSMs.", cluster.ClusterId)
   elseif not DELETABLE[cluster.State] then
     -- [assumed] a cluster can be deleted when it is UNINITIALIZED, INITIALIZED, ACTIVE or DEGRADED
@@ -292,13 +292,13 @@ end
 
 local function change_type(context, cluster, hsm_type)
   if cluster.State ~= "ACTIVE" then
-    -- [documented, user guide] the type of an ACTIVE cluster only can be changed
+    -- [documented, user guide] the HSM type can be changed while the cluster is ACTIVE only
     return fault.invalid("The HSM type of the cluster %s can be changed only while it is ACTIVE.", cluster.ClusterId)
   elseif not HSM_TYPES[hsm_type] then
-    -- [assumed] to an HSM type that there is not, it cannot
+    -- [assumed] a change to an HSM type that there is not is refused
     return fault.invalid("The HSM type %s is not available.", hsm_type)
   elseif hsm_type == cluster.HsmType then
-    -- [assumed] nor to the one that it has
+    -- [assumed] a change to the HSM type that the cluster has is refused
     return fault.invalid("The cluster %s already has the HSM type %s.", cluster.ClusterId, hsm_type)
   elseif hsm_type == OLD_TYPE then
     if not cluster.HsmTypeRollbackExpiration then

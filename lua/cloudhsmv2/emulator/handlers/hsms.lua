@@ -34,12 +34,13 @@ end
 local function check_state(cluster)
   local waits = cluster.State == "UNINITIALIZED" or cluster.State == "INITIALIZED"
   if waits and #cluster.hsms > 0 then
-    -- [observed, measured] one HSM only until the cluster is activated, with this text
+    -- [observed, measured] a second HSM is refused until the cluster is activated: it "already contains an HSM but has not
+    --   yet been fully activated"
     local text = "The cluster %s already contains an HSM but has not yet been fully activated."
     return fault.invalid(text, cluster.ClusterId)
   elseif not ACCEPTING[cluster.State] then
     -- [observed, measured] HSMs can be added in UNINITIALIZED, ACTIVE and DEGRADED
-    -- [documented, user guide] none while the type changes
+    -- [documented, user guide] no HSM is added while the HSM type changes
     return fault.invalid("HSMs cannot be added to the cluster %s in state %s.", cluster.ClusterId, cluster.State)
   end
   return true
@@ -140,14 +141,14 @@ function hsms.DeleteHsm(context, input)
   if not hsm then
     return nil, failure
   elseif CHANGING[cluster.State] then
-    -- [documented, user guide] none can be removed while the type changes
-    -- [assumed] nor while the cluster is initialized
+    -- [documented, user guide] no HSM is removed while the HSM type changes
+    -- [assumed] no HSM is removed in INITIALIZE_IN_PROGRESS
     return fault.invalid("HSMs cannot be removed from the cluster %s in state %s.", cluster.ClusterId, cluster.State)
   end
 
   local world = context.world
   -- [documented, user guide] a backup is made when an HSM leaves an active cluster
-  -- [assumed] not when it did not work
+  -- [assumed] none is made when the HSM that leaves was not ACTIVE
   if cluster.State == "ACTIVE" and hsm.State == "ACTIVE" then
     lifecycle.begin_backup(world, context.store, cluster, context.now)
   end
@@ -155,7 +156,7 @@ function hsms.DeleteHsm(context, input)
   hsm.State = "DELETE_IN_PROGRESS"
   hsm.StateMessage = nil
   if cluster.State == "UNINITIALIZED" then
-    -- [assumed] the CSR goes with the HSM that made its key
+    -- [assumed] the CSR and the hardware's certificates go with the HSM
     cluster.Certificates = {}
   end
   world:after("hsm_deleted", context.store, context.now, world.times.hsm_deletion, {

@@ -23,7 +23,7 @@ local function find(context, arn)
     return fault.invalid("The resource %s cannot have a policy; only backups can.", arn)
   elseif account ~= store.account then
     -- [documented, user guide] a policy is its owner's to read and to change
-    -- [assumed] for others the answer is CloudHsmAccessDeniedException
+    -- [assumed] for the policy of another account's backup the answer is CloudHsmAccessDeniedException
     return fault.denied("The resource %s belongs to another account.", arn)
   end
   local backup = partition == store.partition and region == store.region and store.backups:get(id)
@@ -31,7 +31,7 @@ local function find(context, arn)
     -- [assumed] a backup that is not there, or in another region, is CloudHsmResourceNotFoundException
     return fault.not_found("The resource %s was not found.", arn)
   elseif backup.BackupState ~= "READY" then
-    -- [documented, API reference] the backup must be READY
+    -- [documented, API reference] the backup whose policy is read or changed must be READY
     return fault.invalid("The backup %s is not READY.", id)
   end
   return backup

@@ -31,7 +31,7 @@ function tags.TagResource(context, input)
     return nil, failure
   elseif own:count_with(input.TagList) > tagging.LIMIT then
     -- [documented, API model] more than 50 tags are CloudHsmResourceLimitExceededException
-    -- [assumed] and then nothing is changed
+    -- [assumed] where one tag is too many, none is set
     return fault.limit("A resource can have at most %d tags.", tagging.LIMIT)
   end
   -- [documented, API model] TagResource and UntagResource answer `{}`

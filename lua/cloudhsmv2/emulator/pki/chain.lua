@@ -64,9 +64,9 @@ function methods:roots()
   return { aws = self.made_roots.aws, manufacturer = self.made_roots.manufacturer }
 end
 
--- [documented, user guide "Get the cluster CSR"] the subject of the CSR: the comma is inside the CN
--- [assumed] the CN of an HSM that is not in FIPS mode, and the organization that hsm2m names
 local function hsm_name(hsm_id, mode)
+  -- [documented, user guide "Get the cluster CSR"] the subject of the CSR, as in `CN=HSM:..:PARTN:1, for FIPS mode`
+  -- [assumed] the CN of an HSM that is not in FIPS mode, and that hsm2m.medium names the same organization
   local digits = keys.digest(hsm_id):sub(1, 16):gsub(".", function(character)
     return ("%02X"):format(character:byte())
   end)
@@ -82,14 +82,14 @@ local function hsm_name(hsm_id, mode)
 end
 
 --- What a cluster shows of its first HSM.
--- [documented, user guide "Verify HSM identity"] the hardware certificates of AWS and of the maker certify the same key,
---   that key signs the HSM's certificate, and the HSM's certificate has the key of the CSR
--- [observed, measured] hardware certificates are authorities' (CA:TRUE): the guide's check with openssl needs it
--- [ours] keys are P-256, with `hsm_keys = "RSA"` of 2048 bits; the service's are RSA
 -- @tparam string hsm_id
 -- @tparam string mode FIPS or NON_FIPS
 -- @treturn table members of the shape Certificates
 function methods:of_hsm(hsm_id, mode)
+  -- [documented, user guide "Verify HSM identity"] the hardware certificates of AWS and of the maker certify the same key,
+  --   that key signs the HSM's certificate, and the HSM's certificate has the key of the CSR
+  -- [observed, measured] hardware certificates are authorities' (CA:TRUE): the guide's check with openssl needs it
+  -- [ours] keys are of P-256, with `hsm_keys = "RSA"` of 2048 bits as AWS's samples
   local hardware_name = { { "C", "US" }, { "O", "Cavium" }, { "CN", "HSM hardware " .. hsm_id } }
   local name = hsm_name(hsm_id, mode)
   local function certificate(purpose, issuer, issuer_key, subject, public, is_ca)
