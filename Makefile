@@ -7,6 +7,7 @@ PREFIX      ?= /usr/local
 LUA_VERSION ?= 5.4
 BUILD       ?= build
 DIR         ?= ../shared/conformance
+RUNS        ?= 100000
 
 # The name pkg-config has for a Lua: lua5.4 on Debian, lua-5.4 or lua54 elsewhere; nothing where it is not installed.
 names = $(if $(filter jit,$1),luajit,lua$1 lua-$1 lua$(subst .,,$1))
@@ -38,7 +39,7 @@ STYLUA   = $(or $(shell command -v stylua 2>/dev/null),build/tools/node_modules/
 PARALLEL = $(MAKE) --no-print-directory --silent -j$(shell nproc)
 HERE     = LUA_PATH='./lua/?.lua;./lua/?/init.lua;./?.lua;;' LUA_CPATH='$(BUILD)/$1/?.so;;' $(call lua,$1)
 
-.PHONY: all units test check demo lint lint-c lint-lua lint-format lint-library conformance bench bench-emulator behaviours asan browser dashboard install \
+.PHONY: all units test check demo lint lint-c lint-lua lint-format lint-library conformance bench bench-emulator behaviours model asan browser dashboard install \
         rock doc clean help
 .DELETE_ON_ERROR:
 
@@ -125,6 +126,11 @@ bench-emulator: ## how many signed requests one emulator serves a second, and ho
 	@$(PARALLEL) all $(LOAD)
 	@$(call HERE,5.4) spec/emulator/bench.lua $(LOAD)
 	@$(call HERE,jit) spec/emulator/bench.lua $(LOAD)
+
+model: ## random walks over the emulator against a much simpler model: make model RUNS=100000 SEED=
+	@spec/tools/setup test
+	@$(PARALLEL) all LUA_VERSIONS=jit
+	@spec/tools/model $(BUILD) $(RUNS) $(SEED)
 
 behaviours: ## gather what the emulator does, and how sure it is, in doc/emulator-behaviour.md
 	@spec/tools/setup build
