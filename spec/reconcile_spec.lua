@@ -3,7 +3,6 @@ local emulator = require "cloudhsmv2.emulator"
 local errors = require "cloudhsmv2.errors"
 local model = require "cloudhsmv2.model"
 
-local CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"
 local CLUSTER = {
   HsmType = "hsm2m.medium",
   Mode = "FIPS",
@@ -13,8 +12,9 @@ local CLUSTER = {
 
 -- A client of an emulator whose next answer, or next request, can be lost.
 local function lossy_client()
-  local inner = emulator.new({}):runtime()
-  local runtime = setmetatable({}, { __index = inner })
+  local cloud = emulator.new {}
+  local inner = cloud:runtime()
+  local runtime = setmetatable({ cloud = cloud }, { __index = inner })
   local losing
   function runtime.send(request)
     if not losing or request.headers[2][2]:find "%.Describe" then
@@ -47,11 +47,17 @@ local function new_cluster(client)
   return id, (next(cluster.SubnetMapping))
 end
 
+-- What initializes a cluster, once it shows its request.
+local function initialization(client, id)
+  local cluster = assert(client:wait("csr_ready", { ClusterId = id }))
+  local certificate, anchor = assert(client.runtime.cloud:sign_csr(cluster.Certificates.ClusterCsr))
+  return { ClusterId = id, SignedCert = certificate, TrustAnchor = anchor }
+end
+
 local function active_cluster(client)
   local id, zone = new_cluster(client)
   assert(client:create_hsm { ClusterId = id, AvailabilityZone = zone })
-  assert(client:wait("csr_ready", { ClusterId = id }))
-  assert(client:initialize_cluster { ClusterId = id, SignedCert = CERTIFICATE, TrustAnchor = CERTIFICATE })
+  assert(client:initialize_cluster(initialization(client, id)))
   assert(client:wait("cluster_active", { ClusterId = id }))
   return id, zone
 end
@@ -179,8 +185,7 @@ describe("reconciling a lost InitializeCluster", function()
     local client, lose = lossy_client()
     local id, zone = new_cluster(client)
     assert(client:create_hsm { ClusterId = id, AvailabilityZone = zone })
-    assert(client:wait("csr_ready", { ClusterId = id }))
-    local params = { ClusterId = id, SignedCert = CERTIFICATE, TrustAnchor = CERTIFICATE }
+    local params = initialization(client, id)
     local err = lose("request", "initialize_cluster", params)
     assert.are.same({}, { client:reconcile(err, { timeout = 5 }) })
     err = lose("answer", "initialize_cluster", params)
