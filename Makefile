@@ -29,15 +29,16 @@ LIBS      ?= -lcurl -lcrypto -lm -pthread -ldl
 MODULES := $(LUA_VERSIONS:%=$(BUILD)/%/cloudhsmv2/core.so)
 CORE    := $(patsubst src/core/%.c,$(BUILD)/core/%.o,$(wildcard src/core/*.c))
 UNITS   := $(patsubst spec/core/%.c,$(BUILD)/unit/%,$(wildcard spec/core/*_test.c))
+FUZZERS := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzzer/%,$(wildcard spec/fuzz/*_fuzz.c))
 SCRIPTS  = $(shell find lua spec examples -name '*.lua')
-C_FILES  = $(wildcard src/*/*.[ch] spec/core/*.[ch])
+C_FILES  = $(wildcard src/*/*.[ch] spec/core/*.[ch] spec/fuzz/*.[ch] spec/torture/*.[ch])
 STYLUA   = $(or $(shell command -v stylua 2>/dev/null),build/tools/node_modules/.bin/stylua)
 
 # Run a sub-make on every processor, and a program of this tree from this tree.
 PARALLEL = $(MAKE) --no-print-directory --silent -j$(shell nproc)
 HERE     = LUA_PATH='./lua/?.lua;./lua/?/init.lua;./?.lua;;' LUA_CPATH='$(BUILD)/$1/?.so;;' $(call lua,$1)
 
-.PHONY: all units test check demo lint lint-c lint-lua lint-format lint-library conformance bench asan browser dashboard install \
+.PHONY: all units fuzzers fuzz test check demo lint lint-c lint-lua lint-format lint-library conformance bench asan browser dashboard install \
         rock doc clean help
 .DELETE_ON_ERROR:
 
@@ -143,6 +144,22 @@ asan: ## the whole test suite under AddressSanitizer, UndefinedBehaviorSanitizer
 	  || status=1; \
 	if cat $(REPORT).* 2>/dev/null; then status=1; fi; \
 	exit $$status
+
+# Fuzz targets: all of the C code and one Lua, linked into one program with libFuzzer. They abort when they find something.
+RUNS      ?= 1000000
+FUZZED     = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+LUA_5.4_A  = $(shell $(PKG_CONFIG) --variable=libdir $(call found,5.4))/liblua5.4.a
+fuzzers: $(FUZZERS)
+
+$(BUILD)/fuzzer/%: spec/fuzz/%.c $(wildcard spec/fuzz/*.h) $(CORE) $(patsubst src/binding/%.c,$(BUILD)/5.4/binding/%.o,$(wildcard src/binding/*.c))
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -Wall -Wextra $(CFLAGS) -fsanitize=fuzzer $(shell $(PKG_CONFIG) --cflags $(call found,5.4)) $(filter-out %.h,$^) \
+	  -o $@ $(LUA_5.4_A) $(LIBS)
+
+fuzz: ## feed every fuzz target RUNS inputs (1000000), under the sanitizers
+	@spec/tools/setup fuzz
+	@$(PARALLEL) fuzzers BUILD=build/fuzz CC=clang HARDENING= LUA_VERSIONS=5.4 CFLAGS='$(FUZZED) -fsanitize=fuzzer-no-link'
+	@spec/tools/fuzz build/fuzz $(RUNS)
 
 # LuaJIT looks where Lua 5.1 looks.
 SHARE = $(PREFIX)/share/lua/$(LUA_VERSION:jit=5.1)
