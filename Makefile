@@ -38,7 +38,7 @@ STYLUA   = $(or $(shell command -v stylua 2>/dev/null),build/tools/node_modules/
 PARALLEL = $(MAKE) --no-print-directory --silent -j$(shell nproc)
 HERE     = LUA_PATH='./lua/?.lua;./lua/?/init.lua;./?.lua;;' LUA_CPATH='$(BUILD)/$1/?.so;;' $(call lua,$1)
 
-.PHONY: all units fuzzers fuzz test check demo lint lint-c lint-lua lint-format lint-library conformance bench asan browser dashboard install \
+.PHONY: all units fuzzers fuzz oom test check demo lint lint-c lint-lua lint-format lint-library conformance bench asan browser dashboard install \
         rock doc clean help
 .DELETE_ON_ERROR:
 
@@ -147,19 +147,33 @@ asan: ## the whole test suite under AddressSanitizer, UndefinedBehaviorSanitizer
 
 # Fuzz targets: all of the C code and one Lua, linked into one program with libFuzzer. They abort when they find something.
 RUNS      ?= 1000000
-FUZZED     = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
-LUA_5.4_A  = $(shell $(PKG_CONFIG) --variable=libdir $(call found,5.4))/liblua5.4.a
+FUZZED     = -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 fuzzers: $(FUZZERS)
+
+# Its loops over limbs say nothing to a fuzzer, and telling it of every comparison would take most of the time.
+build/fuzz/core/number.o: override CFLAGS += -fno-sanitize-coverage=trace-cmp
 
 $(BUILD)/fuzzer/%: spec/fuzz/%.c $(wildcard spec/fuzz/*.h) $(CORE) $(patsubst src/binding/%.c,$(BUILD)/5.4/binding/%.o,$(wildcard src/binding/*.c))
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -Wall -Wextra $(CFLAGS) -fsanitize=fuzzer $(shell $(PKG_CONFIG) --cflags $(call found,5.4)) $(filter-out %.h,$^) \
-	  -o $@ $(LUA_5.4_A) $(LIBS)
+	  -o $@ $(call STATIC,5.4) $(LIBS)
 
 fuzz: ## feed every fuzz target RUNS inputs (1000000), under the sanitizers
 	@spec/tools/setup fuzz
 	@$(PARALLEL) fuzzers BUILD=build/fuzz CC=clang HARDENING= LUA_VERSIONS=5.4 CFLAGS='$(FUZZED) -fsanitize=fuzzer-no-link'
 	@spec/tools/fuzz build/fuzz $(RUNS)
+
+# Hosts with an allocator of their own, each with its Lua linked in.
+STATIC  = $(shell $(PKG_CONFIG) --variable=libdir $(call found,$1))/$(if $(filter jit,$1),libluajit-5.1.a,liblua$1.a)
+OOM     = $(BUILD)/torture/oom-5.4 $(BUILD)/torture/oom-jit
+$(BUILD)/torture/oom-%: spec/torture/oom.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -Wall -Wextra $(CFLAGS) $(shell $(PKG_CONFIG) --cflags $(call found,$*)) $< -o $@ -Wl,-E $(call STATIC,$*) -lm -ldl
+
+oom: ## fail every allocation of Lua in turn, under each operation, a paginator and a waiter
+	@spec/tools/setup test
+	@$(PARALLEL) all $(OOM)
+	@spec/tools/oom $(BUILD)
 
 # LuaJIT looks where Lua 5.1 looks.
 SHARE = $(PREFIX)/share/lua/$(LUA_VERSION:jit=5.1)

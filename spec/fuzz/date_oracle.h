@@ -59,7 +59,7 @@ static inline bool date_oracle_read(const char *bytes, size_t length, double *se
     const char *fraction = part[5].rm_so >= 0 ? text + part[5].rm_so : NULL;
     if (!date_oracle_civil(atoi(text), atoi(text + 5), atoi(text + 8), text + part[4].rm_so, fraction, seconds)) return false;
     if (part[7].rm_so >= 0) {
-      int hours = atoi(text + part[8].rm_so);
+      int hours = atoi(text + part[8].rm_so) / (text[part[8].rm_eo] == ':' ? 1 : 100);
       int minutes = atoi(text + part[9].rm_so);
       if (hours > 23 || minutes > 59) return false;
       *seconds -= (hours * 3600 + minutes * 60) * (text[part[7].rm_so] == '-' ? -1 : 1);

@@ -55,11 +55,13 @@ static void make_string(source *s, bool any_byte) {
 }
 
 
+/* Mostly a number as people write them; sometimes any double at all. */
 static double make_double(source *s) {
+  if (take(s) % 8) return ((double)take_bits(s, 3) + 1) / (double)(take(s) + 1);
   uint64_t bits = take_bits(s, 8);
   double value;
   memcpy(&value, &bits, sizeof value);
-  return value == value ? value : 0.5;
+  return value == value && value != 0 ? value : 0.5; /* -0 comes back as the integer 0 */
 }
 
 
