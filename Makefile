@@ -38,7 +38,7 @@ STYLUA   = $(or $(shell command -v stylua 2>/dev/null),build/tools/node_modules/
 PARALLEL = $(MAKE) --no-print-directory --silent -j$(shell nproc)
 HERE     = LUA_PATH='./lua/?.lua;./lua/?/init.lua;./?.lua;;' LUA_CPATH='$(BUILD)/$1/?.so;;' $(call lua,$1)
 
-.PHONY: all units fuzzers fuzz oom test check demo lint lint-c lint-lua lint-format lint-library conformance bench asan browser dashboard install \
+.PHONY: all units fuzzers fuzz oom once test check demo lint lint-c lint-lua lint-format lint-library conformance bench asan browser dashboard install \
         rock doc clean help
 .DELETE_ON_ERROR:
 
@@ -174,6 +174,13 @@ oom: ## fail every allocation of Lua in turn, under each operation, a paginator 
 	@spec/tools/setup test
 	@$(PARALLEL) all $(OOM)
 	@spec/tools/oom $(BUILD)
+
+once: RUNS := $(if $(filter command line,$(origin RUNS)),$(RUNS),10000)
+once: ## RUNS (10000) operations that cannot be repeated, over connections that break anywhere: none is sent twice
+	@spec/tools/setup test
+	@$(PARALLEL) all LUA_VERSIONS='5.4 jit'
+	@$(call HERE,5.4) spec/torture/once.lua $(RUNS)
+	@$(call HERE,jit) spec/torture/once.lua $(RUNS)
 
 # LuaJIT looks where Lua 5.1 looks.
 SHARE = $(PREFIX)/share/lua/$(LUA_VERSION:jit=5.1)
