@@ -163,7 +163,7 @@ local function perform(number, ambiguity_is_retried)
         next_plan(worker, run.plan)
         local client = client_for(worker, run.plan.f1, ambiguity_is_retried)
         if run.plan.warm ~= "no" then
-          assert(client:describe_clusters())
+          assert(client:call("DescribeClusters", {}, { read_timeout = 20 }))
         end
         run.out, run.err = client:call(run.operation, canned.calls[run.operation][1])
         count(run, next_plan(worker, { warm = "no" }), ambiguity_is_retried)
