@@ -38,7 +38,7 @@ STYLUA   = $(or $(shell command -v stylua 2>/dev/null),build/tools/node_modules/
 PARALLEL = $(MAKE) --no-print-directory --silent -j$(shell nproc)
 HERE     = LUA_PATH='./lua/?.lua;./lua/?/init.lua;./?.lua;;' LUA_CPATH='$(BUILD)/$1/?.so;;' $(call lua,$1)
 
-.PHONY: all units fuzzers fuzz oom once test check demo lint lint-c lint-lua lint-format lint-library conformance bench asan browser dashboard install \
+.PHONY: all units fuzzers fuzz oom once hazards soak test check demo lint lint-c lint-lua lint-format lint-library conformance bench asan browser dashboard install \
         rock doc clean help
 .DELETE_ON_ERROR:
 
@@ -181,6 +181,18 @@ once: ## RUNS (10000) operations that cannot be repeated, over connections that 
 	@$(PARALLEL) all LUA_VERSIONS='5.4 jit'
 	@$(call HERE,5.4) spec/torture/once.lua $(RUNS)
 	@$(call HERE,jit) spec/torture/once.lua $(RUNS)
+
+hazards: ## specs about text, numbers and moments in three locales and three time zones
+	@spec/tools/setup test
+	@$(PARALLEL) all LUA_VERSIONS='5.4 jit'
+	@spec/tools/hazards $(BUILD)
+
+soak: CALLS ?= 200000
+soak: ## CALLS (200000) calls over TLS: memory and descriptors stay what they were
+	@spec/tools/setup test
+	@$(PARALLEL) all LUA_VERSIONS='5.4 jit'
+	@$(call HERE,5.4) spec/torture/soak.lua $(CALLS) 5.4
+	@$(call HERE,jit) spec/torture/soak.lua $(CALLS) jit
 
 # LuaJIT looks where Lua 5.1 looks.
 SHARE = $(PREFIX)/share/lua/$(LUA_VERSION:jit=5.1)
