@@ -29,15 +29,16 @@ LIBS      ?= -lcurl -lcrypto -lm -pthread -ldl
 MODULES := $(LUA_VERSIONS:%=$(BUILD)/%/cloudhsmv2/core.so)
 CORE    := $(patsubst src/core/%.c,$(BUILD)/core/%.o,$(wildcard src/core/*.c))
 UNITS   := $(patsubst spec/core/%.c,$(BUILD)/unit/%,$(wildcard spec/core/*_test.c))
+LOAD    := $(BUILD)/bench/load
 SCRIPTS  = $(shell find lua spec examples -name '*.lua')
-C_FILES  = $(wildcard src/*/*.[ch] spec/core/*.[ch])
+C_FILES  = $(wildcard src/*/*.[ch] spec/core/*.[ch] spec/emulator/*.c)
 STYLUA   = $(or $(shell command -v stylua 2>/dev/null),build/tools/node_modules/.bin/stylua)
 
 # Run a sub-make on every processor, and a program of this tree from this tree.
 PARALLEL = $(MAKE) --no-print-directory --silent -j$(shell nproc)
 HERE     = LUA_PATH='./lua/?.lua;./lua/?/init.lua;./?.lua;;' LUA_CPATH='$(BUILD)/$1/?.so;;' $(call lua,$1)
 
-.PHONY: all units test check demo lint lint-c lint-lua lint-format lint-library conformance bench asan browser dashboard install \
+.PHONY: all units test check demo lint lint-c lint-lua lint-format lint-library conformance bench bench-emulator asan browser dashboard install \
         rock doc clean help
 .DELETE_ON_ERROR:
 
@@ -59,11 +60,15 @@ $(BUILD)/$1/cloudhsmv2/core.so: $(CORE) $(patsubst src/binding/%.c,$(BUILD)/$1/b
 endef
 $(foreach version,$(LUA_VERSIONS),$(eval $(call for_each_lua,$(version))))
 
-units: $(UNITS) ## build the C unit programs
+units: $(UNITS) $(LOAD) ## build the C unit programs
 
 $(BUILD)/unit/%: spec/core/%.c $(CORE)
 	@mkdir -p $(@D)
 	$(CC) $(COMPILE) $(LINK) $< $(CORE) -o $@ $(LIBS)
+
+$(LOAD): spec/emulator/load.c
+	@mkdir -p $(@D)
+	$(CC) $(COMPILE) $(LINK) $< -o $@
 
 -include $(wildcard $(BUILD)/core/*.d $(BUILD)/*/binding/*.d $(BUILD)/unit/*.d)
 
@@ -114,6 +119,12 @@ bench: ## what decoding, signing and encoding cost
 	@$(call HERE,5.4) spec/bench.lua
 	@$(call HERE,jit) spec/bench.lua
 	@$(call HERE,5.4) spec/nginx/bench.lua
+
+bench-emulator: ## how many signed requests one emulator serves a second, and how long lists page
+	@spec/tools/setup test
+	@$(PARALLEL) all $(LOAD)
+	@$(call HERE,5.4) spec/emulator/bench.lua $(LOAD)
+	@$(call HERE,jit) spec/emulator/bench.lua $(LOAD)
 
 dashboard: ## the OpenResty example against an emulator of its own, until Ctrl-C
 	@spec/tools/setup browser
@@ -171,4 +182,4 @@ clean: ## remove everything that was built
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16

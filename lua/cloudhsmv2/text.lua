@@ -7,24 +7,26 @@ local min = math.min
 local CASE_DISTANCE = 32 -- between "A" and "a"
 local MOST_QUOTED = 80 -- bytes of a value that a message shows
 
+local LOWER, UPPER = {}, {} -- by letter
+for code = byte "A", byte "Z" do
+  local upper, lower = char(code), char(code + CASE_DISTANCE)
+  LOWER[upper], UPPER[lower] = lower, upper
+end
+
 local text = {}
 
 --- ASCII letters in lower case, all else as it is.
 -- @tparam string value
 -- @treturn string
 function text.lower(value)
-  return (value:gsub("[A-Z]", function(letter)
-    return char(byte(letter) + CASE_DISTANCE)
-  end))
+  return (value:gsub("[A-Z]", LOWER))
 end
 
 --- ASCII letters in upper case, all else as it is.
 -- @tparam string value
 -- @treturn string
 function text.upper(value)
-  return (value:gsub("[a-z]", function(letter)
-    return char(byte(letter) - CASE_DISTANCE)
-  end))
+  return (value:gsub("[a-z]", UPPER))
 end
 
 --- Without blanks and line ends at both ends.

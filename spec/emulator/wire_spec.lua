@@ -120,6 +120,14 @@ describe("what is on the wire", function()
     assert.are.equal("UnknownOperationException", altered("content-type", "application/json").value.__type)
   end)
 
+  it("quotes bytes of the request that are not UTF-8 as question marks", function()
+    local request = helper.request("DescribeBackups", {}, { time = service.emulator:time() })
+    request.target = "/\255\195\169"
+    local response = service:send(request)
+    assert.are.equal(404, response.status)
+    assert.are.equal("There is nothing at /???.", response.value.message)
+  end)
+
   it("answers 405 to other methods and 404 to other paths", function()
     local request = helper.request("DescribeBackups", {}, { time = service.emulator:time() })
     request.method = "GET"

@@ -8,6 +8,9 @@ local methods = {}
 local metatable = { __name = "cloudhsmv2.emulator.http", __index = methods }
 
 local TOKEN = "[A-Za-z0-9!#$%%&'*+.^_`|~-]+"
+local REQUEST_LINE = "^(" .. TOKEN .. ") ([^ ]+) HTTP/1%.([0-9])$"
+local FIELD = "^(" .. TOKEN .. "):[ \t]*(.*)$"
+local BLANK = { [(" "):byte()] = true, [("\t"):byte()] = true }
 local MAX_CHUNK_LINE = 256 -- bytes: a size in hexadecimal and perhaps extensions
 
 local REASONS = {
@@ -19,46 +22,73 @@ local REASONS = {
   [413] = "Content Too Large",
   [417] = "Expectation Failed",
   [431] = "Request Header Fields Too Large",
+  [429] = "Too Many Requests",
   [500] = "Internal Server Error",
   [501] = "Not Implemented",
+  [502] = "Bad Gateway",
+  [503] = "Service Unavailable",
+  [504] = "Gateway Timeout",
   [505] = "HTTP Version Not Supported",
 }
 
+-- Without blanks at the end. A pattern would take quadratic time for a run of blanks.
+local function trim_end(value)
+  local last = #value
+  while last > 0 and BLANK[value:byte(last)] do
+    last = last - 1
+  end
+  return last < #value and value:sub(1, last) or value
+end
+
+-- Waits for more bytes. Returns false at the end. What was taken is let go of now and not before: the buffer is copied once for
+-- all that arrived together, and not for each line or chunk in it.
+local function fill(self)
+  local bytes = self.more()
+  if bytes then
+    self.buffer = self.buffer:sub(self.at) .. bytes
+    self.at = 1
+  end
+  return bytes ~= nil
+end
+
 -- Bytes up to and including `ending`, without it; or nil when there are none or too many.
 local function read_until(self, ending, limit)
-  local from = 1
+  local from = self.at
   while true do
     local first, last = self.buffer:find(ending, from, true)
     if first then
-      local text = self.buffer:sub(1, first - 1)
-      self.buffer = self.buffer:sub(last + 1)
+      local text = self.buffer:sub(self.at, first - 1)
+      self.at = last + 1
       return text
-    elseif #self.buffer > limit then
-      return nil, "limit"
     end
-    from = math.max(1, #self.buffer - #ending + 2)
-    local bytes = self.more()
-    if not bytes then
+    local have = #self.buffer - self.at + 1
+    if have > limit then
+      return nil, "limit"
+    elseif not fill(self) then
       return nil, "end"
     end
-    self.buffer = self.buffer .. bytes
+    from = math.max(1, have - #ending + 2)
   end
 end
 
 -- Exactly `length` bytes, or nil at the end.
 local function read_exactly(self, length)
-  local parts, have = { self.buffer }, #self.buffer
-  while have < length do
-    local bytes = self.more()
-    if not bytes then
-      return nil
-    end
-    parts[#parts + 1] = bytes
-    have = have + #bytes
+  local have = #self.buffer - self.at + 1
+  if have < length then
+    local parts = { self.buffer:sub(self.at) }
+    repeat
+      local bytes = self.more()
+      if not bytes then
+        return nil
+      end
+      parts[#parts + 1] = bytes
+      have = have + #bytes
+    until have >= length
+    self.buffer, self.at = table.concat(parts), 1
   end
-  local all = table.concat(parts)
-  self.buffer = all:sub(length + 1)
-  return all:sub(1, length)
+  local bytes = self.buffer:sub(self.at, self.at + length - 1)
+  self.at = self.at + length
+  return bytes
 end
 
 local function read_chunks(self, limit)
@@ -95,29 +125,39 @@ end
 
 local function parse_head(head)
   local line, rest = head:match "^([^\r\n]*)(.*)$"
-  local method, target, minor = line:match("^(" .. TOKEN .. ") ([^ ]+) HTTP/1%.([0-9])$")
-  if not method then
+  local method, target, minor = line:match(REQUEST_LINE)
+  if not method or line:find "[^ -~\128-\255]" then
     if line:find "HTTP/[02-9]" then
       return nil, 505, "only HTTP/1.1 is spoken here"
     end
     return nil, 400, "malformed request line"
   end
-  target = target:gsub("^[Hh][Tt][Tt][Pp][Ss]?://[^/?]*", "") -- the form that is sent to proxies
-  if target:sub(1, 1) ~= "/" and target ~= "*" then
-    target = "/" .. target
+  local rest_of_url = target:match "^[Hh][Tt][Tt][Pp][Ss]?://[^/?]+(.*)$" -- the form that is sent to proxies
+  if rest_of_url then
+    target = rest_of_url:find "^/" and rest_of_url or "/" .. rest_of_url
+  elseif not target:find "^/" and target ~= "*" then
+    return nil, 400, "malformed request target"
   end
 
-  local headers, by_name = {}, {}
+  if rest:find "[^ -~\r\n\t\128-\255]" then
+    return nil, 400, "malformed header"
+  end
+  local headers, by_name, length = {}, {}, 0
   for field in rest:gmatch "\r\n([^\r\n]*)" do
-    local name, value = field:match("^(" .. TOKEN .. "):[ \t]*(.-)[ \t]*$")
-    if not name or value:find "[%z\1-\8\10-\31\127]" then
+    length = length + #field + 2
+    local name, value = field:match(FIELD)
+    if not name then
       return nil, 400, "malformed header"
     end
+    value = trim_end(value)
     headers[#headers + 1] = { name, value }
     name = lower(name)
+    if name == "host" and by_name.host then
+      return nil, 400, "two Host headers"
+    end
     by_name[name] = by_name[name] and by_name[name] .. ", " .. value or value
   end
-  if rest:gsub("\r\n", ""):find "[\r\n]" then
+  if length ~= #rest then -- a carriage return or a line feed alone
     return nil, 400, "malformed header"
   end
   return { method = method, target = target, minor = tonumber(minor), headers = headers, by_name = by_name }
@@ -128,6 +168,8 @@ local function framing(head)
   local coding, length = head.by_name["transfer-encoding"], head.by_name["content-length"]
   if coding and length then
     return nil, 400, "both Transfer-Encoding and Content-Length" -- the way requests are smuggled
+  elseif coding and head.minor == 0 then
+    return nil, 400, "Transfer-Encoding in HTTP/1.0"
   elseif coding then
     if lower(coding) ~= "chunked" then
       return nil, 501, "unknown transfer coding"
@@ -158,15 +200,13 @@ end
 function methods:read_request(proceed)
   self.reading = false
   while true do
-    self.buffer = self.buffer:gsub("^[\r\n]+", "") -- empty lines before a request are ignored (RFC 9112, 2.2)
-    if self.buffer ~= "" then
+    local first = self.buffer:find("[^\r\n]", self.at) -- empty lines before a request are ignored (RFC 9112, 2.2)
+    self.at = first or #self.buffer + 1
+    if first then
       break
-    end
-    local bytes = self.more()
-    if not bytes then
+    elseif not fill(self) then
       return nil
     end
-    self.buffer = bytes
   end
 
   self.reading = true
@@ -214,13 +254,19 @@ function methods:read_request(proceed)
   return head
 end
 
---- The bytes of an answer.
+--- The words for a status.
+-- @tparam integer status
+-- @treturn string
+function http.reason(status)
+  return REASONS[status] or "Unknown"
+end
+
+--- The bytes of an answer before its body.
 -- @tparam table answer `status`, `headers`, `body`; `content-length` is added where it is missing
 -- @tparam boolean keep_alive
--- @tparam[opt] boolean head_only for HEAD: everything but the body
 -- @treturn string
-function http.response(answer, keep_alive, head_only)
-  local lines = { ("HTTP/1.1 %d %s"):format(answer.status, REASONS[answer.status] or "Unknown") }
+function http.head(answer, keep_alive)
+  local lines = { ("HTTP/1.1 %d %s"):format(answer.status, http.reason(answer.status)) }
   local has_length = false
   for _, pair in ipairs(answer.headers) do
     lines[#lines + 1] = pair[1] .. ": " .. pair[2]
@@ -231,7 +277,16 @@ function http.response(answer, keep_alive, head_only)
   end
   lines[#lines + 1] = "connection: " .. (keep_alive and "keep-alive" or "close")
   lines[#lines + 1] = "\r\n"
-  return table.concat(lines, "\r\n") .. (head_only and "" or answer.body)
+  return table.concat(lines, "\r\n")
+end
+
+--- The bytes of an answer.
+-- @tparam table answer as of `http.head`
+-- @tparam boolean keep_alive
+-- @tparam[opt] boolean head_only for HEAD: everything but the body
+-- @treturn string
+function http.response(answer, keep_alive, head_only)
+  return http.head(answer, keep_alive) .. (head_only and "" or answer.body)
 end
 
 --- The bytes that let a client go on with its body.
@@ -242,7 +297,7 @@ http.CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n"
 -- @tparam table limits `max_header` and `max_body` in bytes
 -- @treturn table whose `reading` tells whether a request has begun to arrive
 function http.reader(more, limits)
-  return setmetatable({ more = more, limits = limits, buffer = "", reading = false }, metatable)
+  return setmetatable({ more = more, limits = limits, buffer = "", at = 1, reading = false }, metatable)
 end
 
 return http

@@ -22,6 +22,7 @@
 local authenticate = require "cloudhsmv2.emulator.authenticate"
 local fault = require "cloudhsmv2.emulator.fault"
 local handlers = require "cloudhsmv2.emulator.handlers"
+local injection = require "cloudhsmv2.emulator.injection"
 local lifecycle = require "cloudhsmv2.emulator.lifecycle"
 local model = require "cloudhsmv2.model"
 local runtime = require "cloudhsmv2.emulator.runtime"
@@ -41,18 +42,29 @@ local function settle(self)
   return now
 end
 
-local function check_permission(identity, operation)
-  for _, denied in ipairs(identity.deny or {}) do
-    if denied == operation then
-      local text = "The access key %s of account %s is not authorized to perform: cloudhsm:%s"
-      return fault.access_denied(text, identity.key_id or "used", identity.account, operation)
+-- Whether a list of a policy names an operation: by its name, or by the beginning of it, as in "Describe*".
+local function names(list, operation)
+  for _, entry in ipairs(list) do
+    local beginning = entry:match "^(.*)%*$"
+    if entry == operation or beginning and operation:sub(1, #beginning) == beginning then
+      return true
     end
+  end
+  return false
+end
+
+local function check_permission(identity, operation)
+  local denied = identity.deny and names(identity.deny, operation)
+  if denied or identity.allow and not names(identity.allow, operation) then
+    local text = "The access key %s of account %s is not authorized to perform: cloudhsm:%s"
+    return fault.access_denied(text, identity.key_id or "used", identity.account, operation)
   end
   return true
 end
 
--- From the bytes of a request to what its handler says: an operation and its output, or nil and a failure.
-local function perform(self, request, now)
+-- From the bytes of a request to what its handler says: an operation and its output, or nil and a failure. `struck` is
+-- what an injected fault does to it, if one does.
+local function perform(self, request, now, struck)
   local operation, failure = wire.route(request)
   if not operation then
     return nil, failure
@@ -66,6 +78,8 @@ local function perform(self, request, now)
   fine, failure = check_permission(identity, operation)
   if not fine then
     return nil, failure
+  elseif struck and struck.refusal then
+    return nil, struck.refusal
   end
   input, failure = wire.decode(operation, request.body)
   if not input then
@@ -92,17 +106,45 @@ end
 -- @tparam table request `method`, `target` (as `"/"`), `headers` (a list of `{ name, value }`, `Host` among them),
 -- `body`, and perhaps `received_at`: seconds since 1970 against which the date of the signature is checked, when that is
 -- another clock than the emulator's
--- @treturn table `status`, `headers` (a list of `{ name, value }`), `body`
+-- @treturn table `status`, `headers` (a list of `{ name, value }`), `body`; and where an injected fault lets it travel in
+-- another way, `delivery`, see `cloudhsmv2.emulator.delivery`
 -- @usage local response = emulator:handle { method = "POST", target = "/", headers = headers, body = "{}" }
 function methods:handle(request)
   local now = settle(self)
   local read = wire.read(request, now)
-  local context = { request_id = self.world.incidental:uuid(), received_at = read.received_at }
-  local operation, result = perform(self, read, now)
-  if not operation then
-    return wire.failure(context, result)
+  local struck = self.injection:strike(read)
+  if struck and struck.skew then
+    read.received_at = read.received_at + struck.skew
   end
-  return wire.success(context, operation, result)
+  local context = { request_id = self.world.incidental:uuid(), received_at = read.received_at }
+  local answer = struck and injection.before(struck, context)
+  if not answer then
+    local operation, result = perform(self, read, now, struck)
+    answer = operation and wire.success(context, operation, result) or wire.failure(context, result)
+  end
+  return struck and injection.after(struck, answer) or answer
+end
+
+--- Lets something go wrong with requests to come: delays, broken connections, pages of proxies, throttling, wrong
+-- clocks; see `cloudhsmv2.emulator.injection` for the kinds and their parameters.
+-- @tparam table fault `kind`, and perhaps `operation`, `count` and others
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] table an error of kind `config` that names the field
+-- @usage assert(emulator:inject { kind = "unavailable", operation = "DescribeBackups", count = 2 })
+function methods:inject(fault_to_come)
+  return self.injection:inject(fault_to_come)
+end
+
+--- The injected faults that may still strike.
+-- @treturn table a list of them, each with `struck`: how many requests it struck
+function methods:faults()
+  return self.injection:list()
+end
+
+--- Forgets all injected faults.
+function methods:clear_faults()
+  self.injection:clear()
 end
 
 --- A runtime for a client in the same program: no socket, and the emulator's clock. Sleeping moves a frozen or scaled
@@ -203,9 +245,10 @@ end
 --
 -- * `clock` - `"frozen"` (default), `"scaled:60"` or `"real"`, see `cloudhsmv2.emulator.clock`;
 -- * `time` - what the clock shows first, in seconds since 1970; default: now;
--- * `credentials` - a list of `{ access_key_id, secret_access_key, session_token, account, expires, deny }`, or the same
---   by access key id; `expires` is a time in seconds since 1970, `deny` a list of operations. Default: AWS's example key
---   `AKIDEXAMPLE` in account 111122223333, and `AKIDEXAMPLE2` in 444455556666;
+-- * `credentials` - a list of `{ access_key_id, secret_access_key, session_token, account, expires, allow, deny }`, or
+--   the same by access key id; `expires` is a time in seconds since 1970, `allow` and `deny` are lists of operations,
+--   `"Describe*"` among them; without `allow` all are. Default: AWS's example key `AKIDEXAMPLE` in account 111122223333,
+--   and `AKIDEXAMPLE2` in 444455556666;
 -- * `verify_signatures` - default true; without, `default_account` and `default_region` serve requests that name none;
 -- * `max_skew` - seconds that a request's date may be off; default 300;
 -- * `times`, `quotas`, `page_sizes` - numbers over the defaults;
@@ -214,6 +257,7 @@ end
 -- * `allow_hsm1` - true: clusters of hsm1.medium can be created, and migrated;
 -- * `seed` - a whole number; the same seed gives the same ids; default 1. Or `random`, a function that returns numbers
 --   in [0, 1);
+-- * `faults` - a list of faults to begin with, as of `inject`;
 -- * `source` - the machine's clock: `time()`, `now()`, `sleep(seconds)`.
 --
 -- @treturn[1] table
@@ -225,12 +269,21 @@ function emulator.new(options)
   if not resolved then
     return nil, err
   end
-  return setmetatable({
+  local self = setmetatable({
     settings = resolved,
     clock = resolved.clock,
     world = state.new(resolved),
     validator = validate.new(model.shapes),
+    injection = injection.new(resolved),
   }, metatable)
+  for _, one in ipairs(options and options.faults or {}) do
+    local fine
+    fine, err = self:inject(one)
+    if not fine then
+      return nil, err
+    end
+  end
+  return self
 end
 
 return emulator

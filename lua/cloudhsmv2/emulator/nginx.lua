@@ -13,6 +13,7 @@
 -- --   }
 -- -- }
 
+local delivery = require "cloudhsmv2.emulator.delivery"
 local emulator = require "cloudhsmv2.emulator"
 
 local nginx = {}
@@ -59,6 +60,45 @@ local function request_headers(ngx)
   return out
 end
 
+local CLOSE = 444 -- nginx's own: end the connection at once
+
+local function send_head(ngx, answer)
+  ngx.status = answer.status
+  local values = {}
+  for _, pair in ipairs(answer.headers) do
+    local name = pair[1]
+    if name ~= "date" or answer.skewed then -- nginx writes its own
+      values[name] = values[name] or {}
+      table.insert(values[name], pair[2])
+    end
+  end
+  for name, list in pairs(values) do
+    ngx.header[name] = list[2] and list or list[1]
+  end
+end
+
+-- Sends an answer in the way that its faults want, as far as nginx can: it closes connections, and resets none.
+local function deliver(ngx, answer)
+  local ended = delivery.send(answer, {
+    wait = function(seconds)
+      ngx.sleep(seconds)
+    end,
+    head = function()
+      send_head(ngx, answer)
+    end,
+    body = function(bytes)
+      ngx.print(bytes)
+      ngx.flush(true)
+    end,
+    break_off = function(how)
+      return how
+    end,
+  })
+  if ended then
+    return ngx.exit(CLOSE)
+  end
+end
+
 --- Answers the request at hand. For `content_by_lua`.
 -- @tparam[opt] table options for the first request of a worker, as of `nginx.emulator`
 function nginx.serve(options)
@@ -71,12 +111,10 @@ function nginx.serve(options)
     body = request_body(ngx),
     received_at = ngx.now(),
   }
-  ngx.status = answer.status
-  for _, pair in ipairs(answer.headers) do
-    if pair[1] ~= "date" then -- nginx writes its own
-      ngx.header[pair[1]] = pair[2]
-    end
+  if answer.delivery then
+    return deliver(ngx, answer)
   end
+  send_head(ngx, answer)
   ngx.print(answer.body)
 end
 

@@ -7,6 +7,7 @@ local floor = math.floor
 
 local BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 local HEX = "0123456789abcdef"
+local UUID = "%04x%04x-%04x-%04x-%04x-%04x%04x%04x"
 local ID_LENGTH = 11 -- characters of base32 in every recorded id
 
 local random = {}
@@ -63,14 +64,14 @@ end
 --- A UUID's form (version 4), as of request ids.
 -- @treturn string
 function methods:uuid()
-  local digits = characters(self, HEX, 31)
-  return table.concat({
-    digits:sub(1, 8),
-    digits:sub(9, 12),
-    "4" .. digits:sub(13, 15),
-    "a" .. digits:sub(16, 18),
-    digits:sub(19, 30),
-  }, "-")
+  local draw = self.draw
+  local words = {} -- of 16 bits
+  for i = 1, 8 do
+    words[i] = floor(draw() * 65536)
+  end
+  words[4] = words[4] % 4096 + 16384 -- the version
+  words[5] = words[5] % 4096 + 40960 -- the variant
+  return UUID:format(words[1], words[2], words[3], words[4], words[5], words[6], words[7], words[8])
 end
 
 --- A generator.

@@ -7,6 +7,7 @@
 -- local server = assert(require("cloudhsmv2.emulator.server").new(emulator, { port = 8080 }))
 -- server:run()
 
+local delivery = require "cloudhsmv2.emulator.delivery"
 local errors = require "cloudhsmv2.errors"
 local http = require "cloudhsmv2.emulator.http"
 
@@ -17,6 +18,8 @@ local metatable = { __name = "cloudhsmv2.emulator.server", __index = methods }
 local READ_SIZE = 65536 -- bytes
 local BACKLOG = 64
 local DRAIN_TIME = 1 -- seconds that a refused client may go on sending, so that it sees why it was refused
+local TURN = 8 -- requests that one connection gets answered before the others have their turn
+local LONGEST_ROUND = 0.25 -- seconds between two looks at the timeouts, at most
 
 local DEFAULTS = {
   host = "127.0.0.1",
@@ -42,7 +45,26 @@ local function plain(status, text)
   return { status = status, headers = { { "content-type", "text/plain" } }, body = text .. "\n" }
 end
 
--- What a connection does, from its first byte to its last: a coroutine that yields "input" or "output" to wait.
+-- Sends an answer in the way that its faults want. Returns how the connection ends, if it does: "close" or "reset".
+local function deliver(self, connection, answer, keep_alive, head_only)
+  return delivery.send(answer, {
+    wait = function(seconds)
+      connection.wake = self.socket.gettime() + seconds
+      coroutine.yield "pause"
+    end,
+    head = function()
+      connection.output = connection.output .. http.head(answer, keep_alive)
+    end,
+    body = function(bytes)
+      connection.output = connection.output .. (head_only and "" or bytes)
+    end,
+    break_off = function(how)
+      return how
+    end,
+  })
+end
+
+-- What a connection does, from its first byte to its last: a coroutine that yields "input", "output" or "pause" to wait.
 local function converse(self, connection)
   local function send(bytes)
     connection.output = connection.output .. bytes
@@ -68,8 +90,13 @@ local function converse(self, connection)
       answer = plain(500, "internal error")
     end
     local keep_alive = request.keep_alive and not self.stopping
-    send(http.response(answer, keep_alive, request.method == "HEAD"))
-    if not keep_alive then
+    local head_only = request.method == "HEAD"
+    if answer.delivery then
+      connection.ends = deliver(self, connection, answer, keep_alive, head_only)
+    else
+      send(http.response(answer, keep_alive, head_only))
+    end
+    if not keep_alive or connection.ends then
       return
     end
     coroutine.yield "output" -- answers to pipelined requests do not pile up
@@ -78,6 +105,9 @@ local function converse(self, connection)
 end
 
 local function drop(self, connection)
+  if connection.ends == "reset" then
+    connection.socket:setoption("linger", { on = true, timeout = 0 }) -- closed with an RST
+  end
   connection.socket:close()
   self.connections[connection.socket] = nil
   self.count = self.count - 1
@@ -98,8 +128,9 @@ local function resume(self, connection, bytes)
   connection.waiting = fine and waiting or "close"
 end
 
--- Sends what there is to send. A conversation that waited for that goes on.
+-- Sends what there is to send. A conversation that waited for that goes on, for some requests in one go.
 local function flush(self, connection)
+  local answered = 0
   while connection.output ~= "" do
     local sent, err, part = connection.socket:send(connection.output)
     connection.output = connection.output:sub((sent or part or 0) + 1)
@@ -109,6 +140,11 @@ local function flush(self, connection)
       return drop(self, connection)
     end
     if connection.output == "" and connection.waiting == "output" then
+      answered = answered + 1
+      if answered == TURN then
+        connection.waiting = "turn"
+        return
+      end
       resume(self, connection)
     end
   end
@@ -165,11 +201,31 @@ local function accept(self)
   resume(self, connection)
 end
 
-local function expire(self)
+-- Lets connections go on whose pause is over, or whose turn it is again.
+local function wake(self)
   local now = self.socket.gettime()
   for _, connection in pairs(self.connections) do
+    local waiting = connection.waiting
+    if waiting == "turn" or waiting == "pause" and connection.wake <= now then
+      connection.since = now
+      resume(self, connection)
+      flush(self, connection)
+    end
+  end
+end
+
+-- Ends what took too long.
+local function expire(self)
+  local now = self.socket.gettime()
+  if now < self.looks_at then
+    return
+  end
+  self.looks_at = now + math.min(LONGEST_ROUND, self.idle_timeout / 4, self.request_timeout / 4)
+  for _, connection in pairs(self.connections) do
     local limit = self.idle_timeout
-    if connection.waiting == "drain" then
+    if connection.waiting == "pause" then
+      limit = math.huge
+    elseif connection.waiting == "drain" then
       limit = DRAIN_TIME
     elseif connection.reader.reading or connection.output ~= "" then
       limit = self.request_timeout
@@ -198,10 +254,17 @@ function methods:step(timeout)
   for descriptor in pairs(self.watched) do
     readers[#readers + 1] = descriptor
   end
+  local sleepers = false
   for socket, connection in pairs(self.connections) do
+    local waiting = connection.waiting
+    if waiting == "pause" or waiting == "turn" then
+      sleepers = true
+      local left = waiting == "pause" and connection.wake - self.socket.gettime() or 0
+      timeout = math.max(0, math.min(timeout, left))
+    end
     if connection.output ~= "" then
       writers[#writers + 1] = socket
-    elseif connection.waiting == "input" or connection.waiting == "drain" then
+    elseif waiting == "input" or waiting == "drain" then
       readers[#readers + 1] = socket
     end
   end
@@ -218,6 +281,9 @@ function methods:step(timeout)
     elseif self.connections[ready] then
       receive(self, self.connections[ready])
     end
+  end
+  if sleepers then
+    wake(self)
   end
   expire(self)
 end
@@ -271,7 +337,7 @@ function server.new(emulator, options)
   if not socket then
     return nil, err
   end
-  local self = { socket = socket, connections = {}, watched = {}, count = 0, stopping = false }
+  local self = { socket = socket, connections = {}, watched = {}, count = 0, stopping = false, looks_at = 0 }
   for name, default in pairs(DEFAULTS) do
     self[name] = default
     if options and options[name] ~= nil then

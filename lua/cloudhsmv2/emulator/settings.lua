@@ -134,6 +134,7 @@ local TYPES = {
   source = "table",
   random = "function",
   credentials = "table",
+  faults = "table",
   subnets = "table",
   regions = "table",
   times = "table",
@@ -194,6 +195,7 @@ local function credential(entry, key_id)
     secret_access_key = entry.secret_access_key,
     session_token = entry.session_token,
     expires = entry.expires,
+    allow = entry.allow,
     deny = entry.deny,
     account = account,
   }

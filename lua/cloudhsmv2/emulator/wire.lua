@@ -50,8 +50,8 @@ end
 -- @treturn table
 function wire.read(request, now)
   local path, query = request.target:match "^([^?]*)%??(.*)$"
-  local by_name = {}
-  for _, pair in ipairs(request.headers) do
+  local by_name = request.by_name or {}
+  for _, pair in ipairs(request.by_name and {} or request.headers) do
     local name = lower(pair[1])
     by_name[name] = by_name[name] and by_name[name] .. ", " .. pair[2] or pair[2]
   end
@@ -103,12 +103,22 @@ function wire.decode(operation, body)
   return value
 end
 
+-- Answers of one second have the same date.
+local last_second, last_date
+local function date_of(time)
+  local second = math.floor(time)
+  if second ~= last_second then
+    last_second, last_date = second, moment.http(second)
+  end
+  return last_date
+end
+
 local function response(status, body, context)
   local headers = {
     { "x-amzn-requestid", context.request_id },
     { "content-type", CONTENT_TYPE },
     { "content-length", tostring(#body) },
-    { "date", moment.http(context.received_at) },
+    { "date", date_of(context.received_at) },
   }
   return { status = status, headers = headers, body = body }
 end
@@ -124,18 +134,26 @@ end
 
 --- The answer to a request that failed.
 -- @tparam table context `request_id` and `received_at`
--- @tparam table failure as of `cloudhsmv2.emulator.fault`
+-- @tparam table failure as of `cloudhsmv2.emulator.fault`, perhaps with `headers` to add
 -- @treturn table `status`, `headers`, `body`
 function wire.failure(context, failure)
   local shape, member = "GeneralError", "message"
   if failure.modelled then
     shape, member = "ModelledError", "Message"
   end
-  local body = assert(codecs().errors:encode(shape, { __type = failure.code, [member] = failure.message }))
+  local content = { __type = failure.code, [member] = failure.message }
+  local body = codecs().errors:encode(shape, content)
+  if not body then -- the message quotes bytes of the request that are not UTF-8
+    content[member] = failure.message:gsub("[\128-\255]", "?")
+    body = assert(codecs().errors:encode(shape, content))
+  end
   local answer = response(failure.status, body, context)
   answer.headers[#answer.headers + 1] = { "x-amzn-errortype", failure.code }
   if failure.status == 405 then
     answer.headers[#answer.headers + 1] = { "allow", "POST" }
+  end
+  for _, pair in ipairs(failure.headers or {}) do
+    answer.headers[#answer.headers + 1] = pair
   end
   return answer
 end
