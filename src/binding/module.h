@@ -4,12 +4,19 @@
 
 #include <lua.h>
 
+#include "../core/file.h"
+
 #pragma GCC visibility push(hidden)
 
 int chsm_open_codec(lua_State *L);
 int chsm_open_signer(lua_State *L);
 int chsm_open_transfer(lua_State *L);
 void chsm_open_file(lua_State *L);
+void chsm_open_journal(lua_State *L);
+
+/* What those that deal with files share. */
+const char *chsm_check_path(lua_State *L);
+void chsm_push_file_reason(lua_State *L, chsm_file_status status, const char *done, int error);
 
 #pragma GCC visibility pop
 
