@@ -21,6 +21,7 @@
 -- @module cloudhsmv2.emulator.lifecycle
 
 local certificates = require "cloudhsmv2.emulator.certificates"
+local shares = require "cloudhsmv2.emulator.shares"
 local state = require "cloudhsmv2.emulator.state"
 local tagging = require "cloudhsmv2.emulator.tagging"
 
@@ -155,6 +156,7 @@ end
 local function finish_backup_deletion(world, store, backup, now)
   backup.BackupState = "DELETED"
   backup.policy = nil
+  shares.follow_policy(world, store, backup, now)
   world:after("backup_forgotten", store, now, world.times.deleted_backup_listed, { backup = backup.BackupId })
 end
 
@@ -249,6 +251,9 @@ end
 -- An event looks first whether it still applies: what it is about may have been deleted meanwhile.
 
 local events = {}
+for kind, event in pairs(shares.events) do
+  events[kind] = event
+end
 
 function events.cluster_created(world, store, event, now)
   local cluster = store.clusters:get(event.cluster)
@@ -417,13 +422,17 @@ end
 --- Lets everything happen that is due, each at its own time.
 -- @tparam table world
 -- @tparam number now seconds since 1970
-function lifecycle.settle(world, now)
+-- @tparam[opt] function happened is told after each the time at which it happened
+function lifecycle.settle(world, now, happened)
   while true do
     local event = world.schedule:take_due(now)
     if not event then
       return
     end
     events[event.kind](world, world:store(event.account, event.region), event, event.at)
+    if happened then
+      happened(event.at)
+    end
   end
 end
 

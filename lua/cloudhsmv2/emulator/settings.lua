@@ -13,10 +13,9 @@
 -- | `last_backup` | `"delete"`; or `"refuse"` DeleteBackup of a cluster's last one | assumed |
 -- | `pending_backup_attributes` | `"refuse"`; or `"allow"` ModifyBackupAttributes on PENDING_DELETION | assumed |
 -- | `copied_cluster_id` | true: a copy shows its source's ClusterId | assumed |
--- | `share_listing` | `"policy"`: a policy alone makes a backup listed with Shared; or `"none"` | ours: no RAM here; see below |
---
--- On the real service a policy lets another account restore a backup, but the backup is listed there only after its
--- RAM share was promoted (documented). `share_listing = "none"` is the state before that promotion.
+-- | `share_listing` | `"promoted"`: Shared lists what RAM shares, STANDARD and accepted; or `"policy"`: at once | documented |
+-- | `policy_permission` | `"matched"`: a policy like AWS's own permission needs no other; or `"unmatched"` | assumed |
+-- | `organization` | none; or `{ management = account, accounts = { ... }, id = "o-..." }`, for RAM | ours |
 -- @module cloudhsmv2.emulator.settings
 
 local clock = require "cloudhsmv2.emulator.clock"
@@ -46,11 +45,15 @@ settings.times = {
   rollback_window = DAY, -- documented
   listing_lag = 0, -- seconds until a new cluster is listed; that there may be some is assumed
   copy_listing_lag = 0, -- seconds until a copy is listed; that there may be some is assumed
+  share_listing_lag = 0, -- seconds until RAM lists a share; documented as eventual
+  share_promotion = 30, -- assumed
+  invitation_expiry = 7 * DAY, -- documented that there is one; how long is assumed
+  deleted_share_listed = HOUR, -- documented that it is listed for a while; how long is assumed
 }
 
 settings.quotas = { clusters = 4, hsms = 6, hsms_per_cluster = 28 }
 
-settings.page_sizes = { backups = 50, clusters = 25, tags = 100 }
+settings.page_sizes = { backups = 50, clusters = 25, tags = 100, shares = 500 }
 
 --- The keys that are known when none are given: AWS's documented example key, and one of a second account.
 settings.credentials = {
@@ -109,7 +112,8 @@ local CHOICES = {
   second_copy = { allow = true, refuse = true },
   last_backup = { delete = true, refuse = true },
   pending_backup_attributes = { refuse = true, allow = true },
-  share_listing = { policy = true, none = true },
+  share_listing = { promoted = true, policy = true },
+  policy_permission = { matched = true, unmatched = true },
 }
 
 local DEFAULTS = {
@@ -121,17 +125,21 @@ local DEFAULTS = {
   default_account = "111122223333",
   default_region = "us-east-1",
   seed = 1,
+  events = 1000,
   unknown_filters = "refuse",
   second_copy = "allow",
   last_backup = "delete",
   pending_backup_attributes = "refuse",
-  share_listing = "policy",
+  share_listing = "promoted",
+  policy_permission = "matched",
 }
 
 local TYPES = {
   clock = "string",
   time = "number",
   source = "table",
+  state = "string",
+  organization = "table",
   random = "function",
   credentials = "table",
   faults = "table",
@@ -181,13 +189,17 @@ local function overlay(label, defaults, given)
   return out
 end
 
+local function is_account(value)
+  return type(value) == "string" and value:find "^%d%d%d%d%d%d%d%d%d%d%d%d$" ~= nil
+end
+
 local function credential(entry, key_id)
   key_id = entry.access_key_id or key_id
   if type(key_id) ~= "string" or type(entry.secret_access_key) ~= "string" then
     return failure "credentials: every entry needs access_key_id and secret_access_key"
   end
   local account = entry.account or DEFAULTS.default_account
-  if type(account) ~= "string" or not account:find "^%d%d%d%d%d%d%d%d%d%d%d%d$" then
+  if not is_account(account) then
     return failure("credentials: the account of %s must be a string of 12 digits", key_id)
   end
   return {
@@ -217,6 +229,26 @@ local function credentials(given)
   return by_id
 end
 
+-- An organization: its `id`, `management` account and `members`, a set.
+local function organization(given)
+  local out = { id = given.id or "o-exampleorgid", management = given.management, members = {} }
+  if next(given) and not is_account(given.management) then
+    return failure "organization.management: expected an account, a string of 12 digits"
+  elseif type(given.accounts or {}) ~= "table" then
+    return failure "organization.accounts: expected a list of accounts"
+  end
+  for _, account in ipairs(given.accounts or {}) do
+    if not is_account(account) then
+      return failure "organization.accounts: expected strings of 12 digits"
+    end
+    out.members[account] = true
+  end
+  if given.management then
+    out.members[given.management] = true
+  end
+  return out
+end
+
 local function check_types(options)
   for name, value in pairs(options) do
     if not TYPES[name] then
@@ -241,7 +273,10 @@ function settings.resolve(options)
     return nil, err
   end
 
-  local out = { random = options.random, subnets = options.subnets or {}, regions = {} }
+  if options.events and (options.events < 1 or options.events % 1 ~= 0) then
+    return failure "events: expected a whole number above 0"
+  end
+  local out = { random = options.random, state = options.state, subnets = options.subnets or {}, regions = {} }
   for name, value in pairs(DEFAULTS) do
     out[name] = value
     if options[name] ~= nil then
@@ -260,6 +295,10 @@ function settings.resolve(options)
   end
   out.credentials, err = credentials(options.credentials or settings.credentials)
   if not out.credentials then
+    return nil, err
+  end
+  out.organization, err = organization(options.organization or {})
+  if not out.organization then
     return nil, err
   end
   out.clock, err = clock.new(options.clock or "frozen", options.time, options.source)

@@ -12,6 +12,7 @@
 -- @module cloudhsmv2.emulator.handlers.policies
 
 local fault = require "cloudhsmv2.emulator.fault"
+local shares = require "cloudhsmv2.emulator.shares"
 local sharing = require "cloudhsmv2.emulator.sharing"
 
 local NO_POLICY = "{}"
@@ -44,7 +45,7 @@ function policies.GetResourcePolicy(context, input)
   if not backup then
     return nil, failure
   end
-  return { Policy = backup.policy or NO_POLICY }
+  return { Policy = shares.policy_text(context.store, backup) or NO_POLICY }
 end
 
 function policies.PutResourcePolicy(context, input)
@@ -59,6 +60,7 @@ function policies.PutResourcePolicy(context, input)
     return fault.invalid("%s", problem)
   end
   backup.policy = input.Policy
+  shares.follow_policy(context.world, context.store, backup, context.now)
   return { ResourceArn = backup.BackupArn, Policy = backup.policy }
 end
 
@@ -69,6 +71,7 @@ function policies.DeleteResourcePolicy(context, input)
   end
   local policy = backup.policy or NO_POLICY
   backup.policy = nil
+  shares.follow_policy(context.world, context.store, backup, context.now)
   return { ResourceArn = backup.BackupArn, Policy = policy }
 end
 
