@@ -38,7 +38,7 @@ STYLUA   = $(or $(shell command -v stylua 2>/dev/null),build/tools/node_modules/
 PARALLEL = $(MAKE) --no-print-directory --silent -j$(shell nproc)
 HERE     = LUA_PATH='./lua/?.lua;./lua/?/init.lua;./?.lua;;' LUA_CPATH='$(BUILD)/$1/?.so;;' $(call lua,$1)
 
-.PHONY: all units test check demo lint lint-c lint-lua lint-format lint-library conformance bench bench-emulator asan browser dashboard install \
+.PHONY: all units test check demo lint lint-c lint-lua lint-format lint-library conformance bench bench-emulator interop asan browser dashboard install \
         rock doc clean help
 .DELETE_ON_ERROR:
 
@@ -119,6 +119,11 @@ bench: ## what decoding, signing and encoding cost
 	@$(call HERE,5.4) spec/bench.lua
 	@$(call HERE,jit) spec/bench.lua
 	@$(call HERE,5.4) spec/nginx/bench.lua
+
+interop: ## botocore, the AWS SDK for JavaScript and moto against this, and this against them; from PyPI and npm into build/
+	@spec/tools/setup interop
+	@$(PARALLEL) all LUA_VERSIONS='5.4 jit'
+	@spec/interop/run $(BUILD)
 
 bench-emulator: ## how many signed requests one emulator serves a second, and how long lists page
 	@spec/tools/setup test

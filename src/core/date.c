@@ -94,7 +94,7 @@ static bool valid_day(civil date) {
 }
 
 
-/* RFC 3339: 2000-01-02T20:34:56.123+02:00 */
+/* RFC 3339: 2000-01-02T20:34:56.123+02:00. Without a zone it is UTC: some stand-ins for AWS, moto among them, leave it out. */
 static bool iso_8601(cursor text, double *seconds) {
   civil date;
   double time;
@@ -114,7 +114,7 @@ static bool iso_8601(cursor text, double *seconds) {
     fraction /= unit;
   }
   int offset = 0;
-  if (!one_of(&text, "Zz")) {
+  if (text.at < text.end && !one_of(&text, "Zz")) {
     int hours;
     int minutes;
     bool west = text.at < text.end && *text.at == '-';
