@@ -2,11 +2,14 @@
 --
 -- An event is a table with `sequence` (from 1, without gaps), `time` (seconds since 1970 on the emulator's clock) and `kind`:
 --
--- | kind | further members |
--- | --- | --- |
--- | `state` | `account`, `region`, `resource` (`cluster`, `hsm`, `backup`, `share`), `id`, `from` (absent: it is new), `to` (absent: it is gone), `message`, and of an HSM its `cluster` |
--- | `request` | `account`, `region`, `operation`, `status`, `code` (of a refusal), `request_id`; requests that read and succeed are left out |
--- | `control` | `name` and `parameters` of a control that was used |
+-- | kind | what it is | further members |
+-- | --- | --- | --- |
+-- | `state` | something has another state | `account`, `region`, `resource`, `id`, `from`, `to`, `message`; of an HSM, `cluster` |
+-- | `request` | somebody asked for a change, or was refused | `account`, `region`, `operation`, `status`, `code`, `request_id` |
+-- | `control` | a control was used | `name`, `parameters` |
+--
+-- A `resource` is a `cluster`, an `hsm`, a `backup` or a `share`. It is new where there is no `from`, and gone where there is no `to`;
+-- `code` is that of a refusal.
 --
 -- @module cloudhsmv2.emulator.history
 

@@ -21,6 +21,7 @@
 -- client:wait("cluster_created", { ClusterId = out.Cluster.ClusterId }) -- returns at once: the clock is frozen
 
 local authenticate = require "cloudhsmv2.emulator.authenticate"
+local control = require "cloudhsmv2.emulator.control"
 local documents = require "cloudhsmv2.emulator.documents"
 local errors = require "cloudhsmv2.errors"
 local fault = require "cloudhsmv2.emulator.fault"
@@ -32,6 +33,8 @@ local json = require "cloudhsmv2.emulator.json"
 local lifecycle = require "cloudhsmv2.emulator.lifecycle"
 local model = require "cloudhsmv2.model"
 local ram = require "cloudhsmv2.emulator.ram"
+local recording = require "cloudhsmv2.emulator.recording"
+local replay = require "cloudhsmv2.emulator.replay"
 local runtime = require "cloudhsmv2.emulator.runtime"
 local settings = require "cloudhsmv2.emulator.settings"
 local state = require "cloudhsmv2.emulator.state"
@@ -347,8 +350,26 @@ end
 -- @treturn table list, oldest first
 -- @usage for _, event in ipairs(emulator:events { kind = "state" }) do print(event.time, event.id, event.from, event.to) end
 function methods:events(filter)
-  conclude(self, settle(self))
+  self:settle()
   return self.history:list(filter)
+end
+
+--- Uses a control, see `cloudhsmv2.emulator.control`: what can be done over HTTP, too.
+-- @tparam string name
+-- @tparam[opt] table parameters
+-- @treturn[1] table result
+-- @treturn[2] nil
+-- @treturn[2] table an error of kind `config`
+-- @usage assert(emulator:control("advance", { seconds = 3600 }))
+function methods:control(name, parameters)
+  return control.run(self, name, parameters)
+end
+
+--- Lets everything happen that is due. For those who look at what exists from within.
+-- @treturn table the world
+function methods:settle()
+  conclude(self, settle(self))
+  return self.world
 end
 
 --- All that an emulator with the same settings needs to go on from here and answer every request alike, byte for byte: what
@@ -467,7 +488,15 @@ local function begin(self)
   end
   adopt(self, world)
   if self.journal then
-    return self.journal:commit_all(documents.all(world, self.clock))
+    local kept, err = self.journal:commit_all(documents.all(world, self.clock))
+    if not kept then
+      return nil, err
+    end
+  end
+  if self.settings.record then
+    local recorder, err = recording.open(self.settings.record)
+    self.recording = recorder
+    return recorder and true, err
   end
   return true
 end
@@ -494,6 +523,7 @@ end
 -- * `state` - a path: what exists is kept in this file, see `cloudhsmv2.emulator.journal`, and found there again. Nothing is
 --   answered before it is on the disk. Only one emulator has the file open, until `close` or the end of the program. The file's
 --   time counts, not `time`: a real clock goes on with the wall clock, the others from where they stood;
+-- * `record` - a path: every exchange is added to this file, see `cloudhsmv2.emulator.recording`;
 -- * `events` - how many events are remembered; default 1000;
 -- * `source` - the machine's clock: `time()`, `now()`, `sleep(seconds)`.
 --
@@ -532,5 +562,16 @@ function emulator.new(options)
   end
   return self
 end
+
+--- Makes a server of a recording: it gives the answers that were recorded and refuses every other request, see
+-- `cloudhsmv2.emulator.replay`.
+-- @function replay
+-- @tparam string path
+-- @tparam[opt] table options `order`: `"strict"` (default) or `"any"`
+-- @treturn[1] table with `handle`, `runtime` and `left`
+-- @treturn[2] nil
+-- @treturn[2] table an error of kind `config`
+-- @usage local replay = assert(require("cloudhsmv2.emulator").replay "spec/fixtures/report.jsonl")
+emulator.replay = replay.open
 
 return emulator

@@ -1,7 +1,7 @@
 --- The file that a state is kept in: documents by key, in a journal of what became of them.
 --
--- The first line names the format; every further line is a change: 16 hexadecimal digits of the SHA-256 of what follows, a
--- blank, and a JSON object with the documents that are new or others (`put`) and the keys of those that are gone (`drop`).
+-- The first line names the format; every further line is a change: 16 hexadecimal digits of a SHA-256, the number of bytes
+-- that it is of, and these: a JSON object with the documents that are new or others (`put`) and the keys of those that are gone (`drop`).
 -- Read from top to bottom they give the state. A change is on the disk before `commit` returns (`fdatasync`), so that what
 -- was acknowledged is there after the process was killed or the power failed. A line that was not finished is dropped when the
 -- file is opened; one that is damaged in the midst of others is an error, since then acknowledged changes would be lost.
@@ -34,43 +34,48 @@ local function failure(code, ...)
 end
 
 local function line_of(payload)
-  return core.digest("sha256", payload):sub(1, DIGEST) .. " " .. payload .. "\n"
+  return ("%s %d %s\n"):format(core.digest("sha256", payload):sub(1, DIGEST), #payload, payload)
 end
 
--- The change that a line says, or nil when it is damaged.
-local function change_of(line)
-  local digest, payload = line:match "^(%x+) (.*)$"
-  if not digest or core.digest("sha256", payload):sub(1, DIGEST) ~= digest then
+local LINE = "^(" .. ("%x"):rep(DIGEST) .. ") (%d+) ()"
+
+-- The change that begins at a position, and the position behind it; or nil where there is none that is whole and sound.
+local function read_change(content, position)
+  local digest, length, first = content:match(LINE, position)
+  length = tonumber(length)
+  if not length or length > #content or content:sub(first + length, first + length) ~= "\n" then
+    return nil
+  end
+  local payload = content:sub(first, first + length - 1)
+  if core.digest("sha256", payload):sub(1, DIGEST) ~= digest then
     return nil
   end
   local change = json.decode(payload)
-  return type(change) == "table" and change or nil
+  return type(change) == "table" and change or nil, first + length + 1
 end
 
--- The position where the first line begins that is not whole and sound, from `position` on; `apply` gets the changes before.
+-- Hands the changes from `position` on to `apply`. Returns the position where the first one begins that is not whole and sound.
 local function read_changes(content, position, apply)
   while true do
-    local ending = content:find("\n", position, true)
-    local change = ending and change_of(content:sub(position, ending - 1))
+    local change, behind = read_change(content, position)
     if not change then
       return position
     end
     apply(change)
-    position = ending + 1
+    position = behind
   end
 end
 
--- Whether any line behind `position` is sound.
+-- Whether there is a sound change anywhere behind `position`.
 local function goes_on(content, position)
-  local ending = content:find("\n", position, true)
-  while ending do
-    position = ending + 1
-    ending = content:find("\n", position, true)
-    if ending and change_of(content:sub(position, ending - 1)) then
+  while true do
+    position = content:find(LINE:sub(2), position + 1)
+    if not position then
+      return false
+    elseif read_change(content, position) then
       return true
     end
   end
-  return false
 end
 
 -- Behind the first line; or nil and an error. A first line that was not finished counts as none.
@@ -208,7 +213,7 @@ end
 function methods:values()
   local values = {}
   for key, text in pairs(self.mirror) do
-    values[key] = assert(json.decode(text))
+    values[key] = json.decode(text)
   end
   return values
 end

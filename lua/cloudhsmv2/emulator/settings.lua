@@ -139,6 +139,7 @@ local TYPES = {
   time = "number",
   source = "table",
   state = "string",
+  record = "string",
   organization = "table",
   random = "function",
   credentials = "table",
@@ -276,7 +277,13 @@ function settings.resolve(options)
   if options.events and (options.events < 1 or options.events % 1 ~= 0) then
     return failure "events: expected a whole number above 0"
   end
-  local out = { random = options.random, state = options.state, subnets = options.subnets or {}, regions = {} }
+  local out = {
+    random = options.random,
+    state = options.state,
+    record = options.record,
+    subnets = options.subnets or {},
+    regions = {},
+  }
   for name, value in pairs(DEFAULTS) do
     out[name] = value
     if options[name] ~= nil then

@@ -7,24 +7,11 @@ local paging = require "cloudhsmv2.emulator.paging"
 local refuse = require "cloudhsmv2.emulator.ram.refuse"
 local shares = require "cloudhsmv2.emulator.shares"
 local state = require "cloudhsmv2.emulator.state"
+local view = require "cloudhsmv2.emulator.view"
 
 local handlers = {}
 
 -- What RAM shows --------------------------------------------------------------------------------------------------
-
-local function show_share(share)
-  return {
-    resourceShareArn = share.resourceShareArn,
-    name = share.name,
-    owningAccountId = share.owningAccountId,
-    allowExternalPrincipals = share.allowExternalPrincipals,
-    status = share.status,
-    tags = share.tags,
-    creationTime = share.creationTime,
-    lastUpdatedTime = share.lastUpdatedTime,
-    featureSet = share.featureSet,
-  }
-end
 
 local function show_association(share, kind, entry, status)
   return {
@@ -181,7 +168,7 @@ function handlers.GetResourceShares(context, input)
     return nil, token
   end
   for i, share in ipairs(items) do
-    items[i] = show_share(share)
+    items[i] = view.share(share)
   end
   return { resourceShares = items, nextToken = token }
 end
@@ -467,7 +454,7 @@ function handlers.CreateResourceShare(context, input)
   local parameters = assert(json.encode(input))
   local before, failure = seen_before(context, input, parameters)
   if before or failure then
-    return before and { resourceShare = show_share(before), clientToken = input.clientToken }, failure
+    return before and { resourceShare = view.share(before), clientToken = input.clientToken }, failure
   end
   -- [documented, RAM API reference] principals from outside of the organization are allowed unless they are excluded
   local external_allowed = input.allowExternalPrincipals ~= false
@@ -493,7 +480,7 @@ function handlers.CreateResourceShare(context, input)
     context.store.client_tokens = context.store.client_tokens or {}
     context.store.client_tokens[input.clientToken] = { parameters = parameters, share = share.resourceShareArn }
   end
-  return { resourceShare = show_share(share), clientToken = input.clientToken }
+  return { resourceShare = view.share(share), clientToken = input.clientToken }
 end
 
 function handlers.AssociateResourceShare(context, input)
