@@ -7,6 +7,7 @@ PREFIX      ?= /usr/local
 LUA_VERSION ?= 5.4
 BUILD       ?= build
 DIR         ?= ../shared/conformance
+RUNS        ?= 100000
 
 # The name pkg-config has for a Lua: lua5.4 on Debian, lua-5.4 or lua54 elsewhere; nothing where it is not installed.
 names = $(if $(filter jit,$1),luajit,lua$1 lua-$1 lua$(subst .,,$1))
@@ -38,8 +39,8 @@ STYLUA   = $(or $(shell command -v stylua 2>/dev/null),build/tools/node_modules/
 PARALLEL = $(MAKE) --no-print-directory --silent -j$(shell nproc)
 HERE     = LUA_PATH='./lua/?.lua;./lua/?/init.lua;./?.lua;;' LUA_CPATH='$(BUILD)/$1/?.so;;' $(call lua,$1)
 
-.PHONY: all units test check demo lint lint-c lint-lua lint-format lint-library conformance bench bench-emulator interop asan browser dashboard install \
-        rock doc clean help
+.PHONY: all units test check demo doctor lint lint-c lint-lua lint-format lint-library conformance bench bench-emulator interop \
+        behaviours model asan browser dashboard install rock doc clean help
 .DELETE_ON_ERROR:
 
 all: $(MODULES) ## build the module for every Lua that pkg-config finds
@@ -83,6 +84,11 @@ demo: ## a tour of the API against an emulator on this machine, in under a minut
 	@spec/tools/setup demo
 	@$(PARALLEL) all LUA_VERSIONS=5.4
 	@spec/tools/demo $(BUILD)
+
+doctor: ## what is well and what is not here: versions, configuration, credentials, the way to AWS, the clock
+	@spec/tools/setup build
+	@$(PARALLEL) all LUA_VERSIONS=5.4
+	@$(call HERE,5.4) examples/doctor.lua
 
 lint: ## strict warnings of two compilers, luacheck, formatting, and what the built library may hold
 	@spec/tools/setup lint
@@ -131,6 +137,15 @@ bench-emulator: ## how many signed requests one emulator serves a second, and ho
 	@$(call HERE,5.4) spec/emulator/bench.lua $(LOAD)
 	@$(call HERE,jit) spec/emulator/bench.lua $(LOAD)
 
+model: ## random walks over the emulator against a much simpler model: make model RUNS=100000 SEED=
+	@spec/tools/setup test
+	@$(PARALLEL) all LUA_VERSIONS=jit
+	@spec/tools/model $(BUILD) $(RUNS) $(SEED)
+
+behaviours: ## gather what the emulator does, and how sure it is, in doc/emulator-behaviour.md
+	@spec/tools/setup build
+	@LUA_PATH='./?.lua;;' $(call lua,5.4) -e 'os.exit(require("spec.tools.behaviours").main())'
+
 dashboard: ## the OpenResty example against an emulator of its own, until Ctrl-C
 	@spec/tools/setup browser
 	@$(PARALLEL) --silent all LUA_VERSIONS=jit
@@ -174,7 +189,7 @@ package.cpath = "$(LIB)/?.so;" .. package.cpath' '$(DESTDIR)$(PREFIX)/bin/cloudh
 rock: ## pack build/rock/cloudhsmv2-scm-1.src.rock
 	@spec/tools/setup rock
 	rm -rf build/rock && mkdir -p build/rock/cloudhsmv2
-	cp -R Makefile README.md LICENSE CHANGELOG.md SECURITY.md src lua rockspec spec examples build/rock/cloudhsmv2
+	cp -R Makefile README.md LICENSE CHANGELOG.md SECURITY.md src lua rockspec spec examples doc build/rock/cloudhsmv2
 	cp rockspec/cloudhsmv2-scm-1.rockspec build/rock
 	cd build/rock && zip -q -r cloudhsmv2-scm-1.src.rock cloudhsmv2-scm-1.rockspec cloudhsmv2 && rm -r cloudhsmv2
 

@@ -36,7 +36,7 @@ local VALUES = {
 }
 local FLAGS = { keep = true, yes = true, help = true }
 
--- An emulator checks the form of certificates only.
+-- For an emulator that has no luaossl: there certificates are text, and their form is all that is checked.
 local SAMPLE_CERTIFICATE = "-----BEGIN CERTIFICATE-----\nbm90IGEgcmVhbCBjZXJ0aWZpY2F0ZQ==\n-----END CERTIFICATE-----\n"
 local SAMPLE_KEYS = { access_key_id = "AKIDEXAMPLE", secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" }
 local SAMPLE_SUBNETS = { "subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002" }
@@ -174,10 +174,41 @@ local function create_hsm(cluster)
   tour.hsm.HsmId = must(wait("hsm_active", tour.hsm)).HsmId -- the service may have replaced it by another
 end
 
+-- The commands of AWS's guide, "Initialize the cluster": an authority of one's own, and its signature.
+local SIGN = "cd '%s' && exec >log 2>&1 && umask 077"
+  .. " && openssl genrsa -out customerCA.key 2048"
+  .. " && openssl req -new -x509 -days 3652 -key customerCA.key -out customerCA.crt -subj '/CN=%s'"
+  .. " && openssl x509 -req -days 3652 -in cluster.csr -CA customerCA.crt -CAkey customerCA.key -CAcreateserial -out cluster.crt"
+
+--- The certificate of an authority that is made for this tour and forgotten, and the authority's own; nothing when the
+-- openssl command is missing or the request is not one.
+local function sign_for_now(csr)
+  local folder = os.tmpname()
+  os.remove(folder)
+  if not os.execute(("mkdir -m 700 '%s'"):format(folder)) then
+    return nil
+  end
+  local file = assert(io.open(folder .. "/cluster.csr", "wb"))
+  file:write(csr)
+  file:close()
+  local signed = os.execute(SIGN:format(folder, TAG))
+  local certificate, anchor
+  if signed == true or signed == 0 then
+    certificate, anchor = read_file(folder .. "/cluster.crt"), read_file(folder .. "/customerCA.crt")
+  end
+  os.execute(("rm -r '%s'"):format(folder))
+  return certificate, anchor
+end
+
 --- Your authority's certificate for the cluster, and the authority's own.
 local function sign(csr)
   if not options["signed-cert"] then
-    say "    An emulator takes any certificate, so the tour brings one."
+    local certificate, anchor = sign_for_now(csr)
+    if certificate then
+      say "    Signed with the openssl command, by an authority for this tour alone."
+      return certificate, anchor
+    end
+    say "    This emulator's requests are text, so the tour brings a certificate of text."
     return SAMPLE_CERTIFICATE, SAMPLE_CERTIFICATE
   end
   local path = tour.cluster_id .. ".csr"

@@ -1,13 +1,8 @@
 --- What can go wrong, and what to do about it. Runs in one process, against an emulator: lua examples/error_handling.lua
 
-local cloudhsmv2 = require "cloudhsmv2"
 local emulator = require "cloudhsmv2.emulator"
 
-local client = assert(cloudhsmv2.new {
-  region = "eu-west-1",
-  credentials = { access_key_id = "AKIDEXAMPLE", secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" },
-  runtime = assert(emulator.new {}):runtime(),
-})
+local client = assert(assert(emulator.new {}):client { region = "eu-west-1" })
 
 --- The whole of error handling: an error has a kind to decide by, a code to compare, and is one line as a string.
 local function explain(what, out, err)

@@ -1,7 +1,6 @@
 --- How to test one's own code: an emulator in the same process, whose clock moves only when something sleeps. Hours of
 -- waiting take no time. Under busted this would be a spec; here it runs alone: lua examples/unit_test_with_emulator.lua
 
-local cloudhsmv2 = require "cloudhsmv2"
 local emulator = require "cloudhsmv2.emulator"
 
 --- The code under test: creates a cluster with one HSM, and deletes an HSM that fails.
@@ -29,11 +28,7 @@ local function create_cluster_with_hsm(client, subnet_id)
 end
 
 local function new_client(local_hsm)
-  return assert(cloudhsmv2.new {
-    region = "eu-west-1",
-    credentials = { access_key_id = "AKIDEXAMPLE", secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" },
-    runtime = local_hsm:runtime(),
-  })
+  return assert(local_hsm:client { region = "eu-west-1" })
 end
 
 local tests = {}

@@ -1,5 +1,13 @@
 local core = require "cloudhsmv2.core"
 
+-- What a shell command prints.
+local function output(command)
+  local pipe = assert(io.popen(command))
+  local text = pipe:read "*a"
+  pipe:close()
+  return text
+end
+
 describe("the core's clocks", function()
   it("tells the time as the machine does", function()
     assert.is_true(math.abs(core.time() - os.time()) < 2)
@@ -74,6 +82,23 @@ describe("the core's digests", function()
   end)
 end)
 
+describe("the core's versions", function()
+  it("are those of the libraries that are loaded", function()
+    local versions = core.versions()
+    assert.are.equal(output("openssl version"):match "^OpenSSL (%S+)", versions.openssl)
+    assert.are.equal(output("pkg-config --modversion libcurl"):match "%S+", versions.libcurl)
+    assert.is_truthy(versions.tls:find "^%a[%w-]*/%d")
+  end)
+
+  it("come with what libcurl can do here", function()
+    local versions = core.versions()
+    for _, name in ipairs { "resolver", "https_proxy", "ipv6", "no_proxy_networks", "hook" } do
+      assert.are.equal("boolean", type(versions[name]), name)
+    end
+    assert.is_true(versions.resolver) -- else a call would hold an nginx worker up
+  end)
+end)
+
 describe("the core's reader of files", function()
   it("raises where it is called in a wrong way", function()
     assert.has_error(function()
@@ -114,13 +139,6 @@ describe("the core's writer of files", function()
   after_each(function()
     os.execute("chmod 700 " .. folder .. " && rm -r " .. folder)
   end)
-
-  local function output(command)
-    local pipe = assert(io.popen(command))
-    local text = pipe:read "*a"
-    pipe:close()
-    return text
-  end
 
   it("raises where it is called in a wrong way", function()
     for _, arguments in ipairs { { "a\0b", "x" }, { path }, { path, {} }, {} } do

@@ -4,8 +4,6 @@ local cloudhsmv2 = require "cloudhsmv2"
 local emulator = require "cloudhsmv2.emulator"
 local sandbox = require "spec.tools.sandbox"
 
-local CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"
-
 -- The blocks between ```lua and ```, by the heading that they stand under.
 local function read_blocks()
   local blocks, heading, lines = {}, nil, nil
@@ -27,11 +25,8 @@ end
 
 -- A client of an emulator that has an active cluster and its first backup.
 local function client_with_backup()
-  local client = assert(cloudhsmv2.new {
-    region = "eu-west-1",
-    credentials = { access_key_id = "AKIDEXAMPLE", secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" },
-    runtime = emulator.new({}):runtime(),
-  })
+  local local_hsm = assert(emulator.new {})
+  local client = assert(local_hsm:client { region = "eu-west-1" })
   local created = assert(client:create_cluster {
     HsmType = "hsm2m.medium",
     Mode = "FIPS",
@@ -40,8 +35,9 @@ local function client_with_backup()
   local id = created.Cluster.ClusterId
   local cluster = assert(client:wait("cluster_created", { ClusterId = id }))
   assert(client:create_hsm { ClusterId = id, AvailabilityZone = next(cluster.SubnetMapping) })
-  assert(client:wait("csr_ready", { ClusterId = id }))
-  assert(client:initialize_cluster { ClusterId = id, SignedCert = CERTIFICATE, TrustAnchor = CERTIFICATE })
+  local request = assert(client:wait("csr_ready", { ClusterId = id })).Certificates.ClusterCsr
+  local certificate, anchor = assert(local_hsm:sign_csr(request))
+  assert(client:initialize_cluster { ClusterId = id, SignedCert = certificate, TrustAnchor = anchor })
   assert(client:wait("cluster_active", { ClusterId = id }))
   local out
   repeat
@@ -125,19 +121,25 @@ describe("the README", function()
     assert.is_truthy(printed:find "^1\ttable: [^\n]+\n2\ttable: [^\n]+$")
   end)
 
-  it("shows a test of the reader's own", function()
-    local tests = {}
+  it("shows tests of the reader's own", function()
+    local prepare, tests = nil, {}
     run("A CloudHSM for your own tests", {
       describe = function(_, body)
         body()
+      end,
+      before_each = function(body)
+        prepare = body
       end,
       it = function(_, body)
         tests[#tests + 1] = body
       end,
       assert = assert,
     })
-    assert.are.equal(1, #tests)
-    tests[1]()
+    assert.are.equal(2, #tests)
+    for _, test in ipairs(tests) do
+      prepare()
+      test()
+    end
   end)
 
   it("runs every block that it prints", function()

@@ -3,9 +3,9 @@
 local cloudhsmv2 = require "cloudhsmv2"
 local emulator = require "cloudhsmv2.emulator"
 
-local CERTIFICATE = "-----BEGIN CERTIFICATE-----\nbm90IGEgcmVhbCBjZXJ0aWZpY2F0ZQ==\n-----END CERTIFICATE-----\n"
+local cloud, client -- of the test at hand
 
-local function client_of(cloud, region)
+local function client_of(region)
   return assert(cloudhsmv2.new {
     region = region or "eu-west-1",
     credentials = { access_key_id = "AKIDEXAMPLE", secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" },
@@ -14,7 +14,7 @@ local function client_of(cloud, region)
   })
 end
 
-local function created_cluster(client, fields)
+local function created_cluster(fields)
   local params = { HsmType = "hsm2m.medium", Mode = "FIPS", SubnetIds = { "subnet-0a1b2c3d" } }
   for name, value in pairs(fields or {}) do
     params[name] = value
@@ -23,52 +23,49 @@ local function created_cluster(client, fields)
   return assert(client:wait("cluster_created", { ClusterId = out.Cluster.ClusterId }))
 end
 
-local function created_hsm(client, cluster)
+local function created_hsm(cluster)
   local zone = next(cluster.SubnetMapping)
   local out = assert(client:create_hsm { ClusterId = cluster.ClusterId, AvailabilityZone = zone })
   return { ClusterId = cluster.ClusterId, HsmId = out.Hsm.HsmId, EniId = out.Hsm.EniId }
 end
 
-local function initialize(client, cluster)
-  return assert(client:initialize_cluster {
-    ClusterId = cluster.ClusterId,
-    SignedCert = CERTIFICATE,
-    TrustAnchor = CERTIFICATE,
-  })
+local function initialize(cluster)
+  local id = cluster.ClusterId
+  local request = assert(client:wait("csr_ready", { ClusterId = id })).Certificates.ClusterCsr
+  local certificate, anchor = assert(cloud:sign_csr(request))
+  return assert(client:initialize_cluster { ClusterId = id, SignedCert = certificate, TrustAnchor = anchor })
 end
 
-local function active_cluster(client, fields)
-  local cluster = created_cluster(client, fields)
-  local hsm = created_hsm(client, cluster)
+local function active_cluster(fields)
+  local cluster = created_cluster(fields)
+  local hsm = created_hsm(cluster)
   assert(client:wait("hsm_active", hsm))
-  initialize(client, cluster)
+  initialize(cluster)
   return assert(client:wait("cluster_active", { ClusterId = cluster.ClusterId })), hsm
 end
 
-local function backups_of(client, cluster)
+local function backups_of(cluster)
   local filters = { clusterIds = { cluster.ClusterId } }
   return assert(client:paginator("describe_backups", { Filters = filters })):collect()
 end
 
 describe("against an emulator, a client that waits", function()
-  local cloud, client
-
   before_each(function()
     cloud = assert(emulator.new { allow_hsm1 = true })
-    client = client_of(cloud)
+    client = client_of()
   end)
 
   it("follows a cluster from its creation to its deletion", function()
-    local cluster = created_cluster(client)
+    local cluster = created_cluster()
     assert.are.equal("UNINITIALIZED", cluster.State)
     local id = { ClusterId = cluster.ClusterId }
 
-    local hsm = created_hsm(client, cluster)
+    local hsm = created_hsm(cluster)
     local with_csr = assert(client:wait("csr_ready", id))
     assert.is_truthy(with_csr.Certificates.ClusterCsr:find("BEGIN CERTIFICATE REQUEST", 1, true))
     assert.are.equal("ACTIVE", assert(client:wait("hsm_active", hsm)).State)
 
-    initialize(client, cluster)
+    initialize(cluster)
     assert.are.equal("INITIALIZED", assert(client:wait("cluster_initialized", id)).State)
     assert.are.equal("ACTIVE", assert(client:wait("cluster_active", id)).State)
 
@@ -79,8 +76,8 @@ describe("against an emulator, a client that waits", function()
   end)
 
   it("follows a backup through deletion, restoration and its end", function()
-    local cluster = active_cluster(client)
-    local id = { BackupId = backups_of(client, cluster)[1].BackupId }
+    local cluster = active_cluster()
+    local id = { BackupId = backups_of(cluster)[1].BackupId }
     assert.are.equal("READY", assert(client:wait("backup_ready", id)).BackupState)
 
     assert(client:delete_backup(id))
@@ -98,10 +95,10 @@ describe("against an emulator, a client that waits", function()
   end)
 
   it("finds the copy of a backup in the other region, and not an older one", function()
-    local cluster = active_cluster(client)
-    local source = backups_of(client, cluster)[1]
+    local cluster = active_cluster()
+    local source = backups_of(cluster)[1]
     assert(client:wait("backup_ready", { BackupId = source.BackupId }))
-    local other = client_of(cloud, "eu-central-1")
+    local other = client_of "eu-central-1"
     local copy = { BackupId = source.BackupId, DestinationRegion = "eu-central-1" }
 
     assert(client:copy_backup_to_region(copy))
@@ -120,17 +117,17 @@ describe("against an emulator, a client that waits", function()
   end)
 
   it("waits for ACTIVE when a cluster is made from a backup", function()
-    local cluster = active_cluster(client)
-    local backup = backups_of(client, cluster)[1]
+    local cluster = active_cluster()
+    local backup = backups_of(cluster)[1]
     assert(client:wait("backup_ready", { BackupId = backup.BackupId }))
-    local restored = created_cluster(client, { SourceBackupId = backup.BackupId })
+    local restored = created_cluster { SourceBackupId = backup.BackupId }
     assert.are.equal("ACTIVE", restored.State)
   end)
 
   it("sees an HSM fail, with the service's words", function()
-    local cluster = created_cluster(client)
+    local cluster = created_cluster()
     cloud:fail_next_hsm()
-    local hsm = created_hsm(client, cluster)
+    local hsm = created_hsm(cluster)
     local _, err = client:wait("hsm_active", hsm)
     assert.are.equal("DEGRADED", err.state)
     assert.is_truthy(err.state_message:find("delete this HSM", 1, true))
@@ -139,17 +136,17 @@ describe("against an emulator, a client that waits", function()
   end)
 
   it("sees an initialization fail", function()
-    local cluster = created_cluster(client)
-    assert(client:wait("hsm_active", created_hsm(client, cluster)))
+    local cluster = created_cluster()
+    assert(client:wait("hsm_active", created_hsm(cluster)))
     cloud:fail_next_initialization()
-    initialize(client, cluster)
+    initialize(cluster)
     local _, err = client:wait("cluster_initialized", { ClusterId = cluster.ClusterId })
     assert.are.equal("WaiterFailed", err.code)
     assert.are.equal("UNINITIALIZED", err.state)
   end)
 
   it("tells a change of HSM type that succeeded from one that was rolled back", function()
-    local cluster = active_cluster(client, { HsmType = "hsm1.medium" })
+    local cluster = active_cluster { HsmType = "hsm1.medium" }
     local wanted = { ClusterId = cluster.ClusterId, HsmType = "hsm2m.medium" }
     cloud:fail_next_migration()
     assert(client:modify_cluster(wanted))
@@ -168,16 +165,16 @@ describe("against an emulator, a client that waits", function()
 
   it("waits through the lag of lists", function()
     cloud = assert(emulator.new { times = { listing_lag = 60, copy_listing_lag = 60 } })
-    client = client_of(cloud)
-    local cluster = active_cluster(client)
-    local source = backups_of(client, cluster)[1]
+    client = client_of()
+    local cluster = active_cluster()
+    local source = backups_of(cluster)[1]
     assert(client:wait("backup_ready", { BackupId = source.BackupId }))
     assert(client:copy_backup_to_region { BackupId = source.BackupId, DestinationRegion = "eu-central-1" })
-    assert(client_of(cloud, "eu-central-1"):wait("backup_copied", { SourceBackupId = source.BackupId }))
+    assert(client_of("eu-central-1"):wait("backup_copied", { SourceBackupId = source.BackupId }))
   end)
 
   it("goes through many pages and goes on where it stopped", function()
-    local cluster = active_cluster(client)
+    local cluster = active_cluster()
     cloud:advance(20 * 86400)
     local filters = { Filters = { clusterIds = { cluster.ClusterId } } }
     local all = assert(client:paginator("describe_backups", filters)):collect()

@@ -15,7 +15,7 @@ helper.KEY = {
   secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
 }
 helper.OTHER_KEY = { access_key_id = "AKIDEXAMPLE2", secret_access_key = helper.KEY.secret_access_key }
-helper.PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+helper.PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n" -- the form only
 helper.SUBNET_A, helper.SUBNET_B, helper.SUBNET_C = "subnet-0a1b2c30", "subnet-0a1b2c31", "subnet-0a1b2c32"
 
 local compiled = codec.compile(model.shapes)
@@ -139,14 +139,27 @@ function methods:refusal(operation, input, options)
   return response.value.__type, response.value.Message or response.value.message, response.status
 end
 
+-- Everything that a list has, whatever its pages are like.
+local function all_of(self, operation, member, filters, options)
+  local found, token = {}, nil
+  repeat
+    local out = self:call(operation, { Filters = filters, NextToken = token }, options)
+    for _, item in ipairs(out[member]) do
+      found[#found + 1] = item
+    end
+    token = out.NextToken
+  until not token or token == ""
+  return found
+end
+
 --- The cluster of an id as it is now.
 function methods:cluster(cluster_id, options)
-  return self:call("DescribeClusters", { Filters = { clusterIds = { cluster_id } } }, options).Clusters[1]
+  return all_of(self, "DescribeClusters", "Clusters", { clusterIds = { cluster_id } }, options)[1]
 end
 
 --- The backups there are, newest first.
 function methods:backups(filters, options)
-  return self:call("DescribeBackups", { Filters = filters }, options).Backups
+  return all_of(self, "DescribeBackups", "Backups", filters, options)
 end
 
 --- A new cluster; members of `input` replace the usual ones.
@@ -178,10 +191,22 @@ function methods:cluster_with_csr(input)
   return cluster_id
 end
 
+--- Initializes a cluster as a customer does: its request signed by an authority of one's own.
+function methods:initialize(cluster_id, options)
+  local certificate, anchor = self:signed(cluster_id, options)
+  local input = { ClusterId = cluster_id, SignedCert = certificate, TrustAnchor = anchor }
+  return self:call("InitializeCluster", input, options)
+end
+
+--- The certificates for a cluster that shows its request.
+function methods:signed(cluster_id, options)
+  return assert(self.emulator:sign_csr(self:cluster(cluster_id, options).Certificates.ClusterCsr))
+end
+
 --- An ACTIVE cluster with one HSM, its first backup READY.
 function methods:active_cluster(input)
   local cluster_id = self:cluster_with_csr(input)
-  self:call("InitializeCluster", { ClusterId = cluster_id, SignedCert = helper.PEM, TrustAnchor = helper.PEM })
+  self:initialize(cluster_id)
   self.emulator:advance(60 + 80 + 60)
   return cluster_id
 end

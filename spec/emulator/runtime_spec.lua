@@ -25,8 +25,9 @@ describe("the library's client, in the same program", function()
     }).Cluster.ClusterId
     assert(client:wait("cluster_created", { ClusterId = id }))
     local hsm = assert(client:create_hsm { ClusterId = id, AvailabilityZone = "us-east-1a" }).Hsm
-    assert(client:wait("csr_ready", { ClusterId = id }))
-    assert(client:initialize_cluster { ClusterId = id, SignedCert = helper.PEM, TrustAnchor = helper.PEM })
+    local request = assert(client:wait("csr_ready", { ClusterId = id })).Certificates.ClusterCsr
+    local certificate, anchor = assert(emulated:sign_csr(request))
+    assert(client:initialize_cluster { ClusterId = id, SignedCert = certificate, TrustAnchor = anchor })
     assert(client:wait("cluster_initialized", { ClusterId = id }))
     assert(client:wait("cluster_active", { ClusterId = id }))
     local backup = assert(client:describe_backups {}).Backups[1]

@@ -48,7 +48,14 @@ describe("a snapshot", function()
       for step = 1, 150 do
         local wanted, got = tale:step(), other:step()
         if wanted ~= got then
-          error(("seed %d, step %d:\n%s\n--- but\n%s"):format(seed, step, wanted, got))
+          local at = 1
+          while wanted:byte(at) == got:byte(at) do
+            at = at + 1
+          end
+          local before, after = math.max(1, at - 300), at + 100
+          error(
+            ("seed %d, step %d:\n%s\n--- but\n%s"):format(seed, step, wanted:sub(before, after), got:sub(before, after))
+          )
         end
       end
       assert.are.equal(original.emulator:snapshot(), restored.emulator:snapshot())

@@ -11,7 +11,9 @@
 int chsm_open_codec(lua_State *L);
 int chsm_open_signer(lua_State *L);
 int chsm_open_transfer(lua_State *L);
+int chsm_open_process(lua_State *L);
 void chsm_open_file(lua_State *L);
+void chsm_open_ec_key(lua_State *L);
 void chsm_open_journal(lua_State *L);
 
 /* What those that deal with files share. */

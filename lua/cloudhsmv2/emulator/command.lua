@@ -45,6 +45,7 @@ local function parser_of(argparse)
   parser:option("--seed", "Choose other ids than usual."):default("1"):convert(whole_number(0, 2147483647))
   parser:flag("--no-verify-signatures", "Accept any signature.")
   parser:flag("--no-auto-activate", "Leave initialized clusters waiting for a client that activates them.")
+  parser:flag("--text-certificates", "Show certificates as text, and check only the form of those handed in.")
   parser:flag("--allow-hsm1", "Let clusters of hsm1.medium be created, and migrated.")
   parser
     :option("--state", "Keep what exists in this file, and find it there again; default: in memory.")
@@ -73,6 +74,7 @@ local function emulator_options(arguments)
     seed = arguments.seed,
     verify_signatures = not arguments.no_verify_signatures,
     auto_activate = not arguments.no_auto_activate,
+    certificates = arguments.text_certificates and "text" or "auto",
     allow_hsm1 = arguments.allow_hsm1 or false,
     state = arguments.state,
     record = arguments.record,

@@ -132,11 +132,16 @@ local function show_backup(backup)
   return shown
 end
 
+-- With the HSMs that are listed later only.
+local function show_cluster(cluster)
+  return view.cluster(cluster, math.huge)
+end
+
 local function show_store(store)
   return {
     account = store.account,
     region = store.region,
-    clusters = show_all(store.clusters, view.cluster, { "Hsms", "TagList" }),
+    clusters = show_all(store.clusters, show_cluster, { "Hsms", "TagList" }),
     backups = show_all(store.backups, show_backup, { "TagList" }),
     shares = show_all(store.shares, view.share, { "tags" }),
   }

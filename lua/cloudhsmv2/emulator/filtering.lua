@@ -1,5 +1,5 @@
 --- The `Filters` of the two describe operations: entries all have to match, of the values of one entry any.
--- What an unknown name does on the service is unproven; the setting `unknown_filters` decides it here.
+-- What is known of that, and how, stands beside the code; `make behaviours` gathers it in doc/emulator-behaviour.md.
 -- @module cloudhsmv2.emulator.filtering
 
 local fault = require "cloudhsmv2.emulator.fault"
@@ -27,6 +27,7 @@ function filtering.compile(settings, known, filters)
     if known[name] then
       active[#active + 1] = { predicate = known[name], wanted = set_of(values) }
     elseif settings.unknown_filters == "refuse" then
+      -- [assumed] a filter name that there is not is refused; `unknown_filters = "ignore"` reads over it
       return fault.invalid("The filter %s is not known.", name)
     end
   end

@@ -8,8 +8,8 @@
 -- | `request` | somebody asked for a change, or was refused | `account`, `region`, `operation`, `status`, `code`, `request_id` |
 -- | `control` | a control was used | `name`, `parameters` |
 --
--- A `resource` is a `cluster`, an `hsm`, a `backup` or a `share`. It is new where there is no `from`, and gone where there is no `to`;
--- `code` is that of a refusal.
+-- A `resource` is a `cluster`, an `hsm`, a `backup`, a `share` or a `permission`. It is new where there is no `from`, and gone where
+-- there is no `to`; `code` is that of a refusal.
 --
 -- @module cloudhsmv2.emulator.history
 
@@ -36,8 +36,11 @@ local function states_of(record)
   elseif record.BackupId then
     return { { resource = "backup", id = record.BackupId, state = record.BackupState } }
   end
-  local state = record.status == "ACTIVE" and record.featureSet or record.status
-  return { { resource = "share", id = record.resourceShareArn, state = state } }
+  if record.resourceShareArn then
+    local state = record.status == "ACTIVE" and record.featureSet or record.status
+    return { { resource = "share", id = record.resourceShareArn, state = state } }
+  end
+  return { { resource = "permission", id = record.arn, state = record.featureSet } }
 end
 
 --- Adds an event.

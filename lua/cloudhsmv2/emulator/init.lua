@@ -6,21 +6,19 @@
 -- signature's scope, the account that of its key. State is kept in memory, and if wanted in a file, too
 -- (`cloudhsmv2.emulator.journal`).
 --
--- How sure each behaviour is stands at the top of the file that implements it: documented (AWS's documentation or API
--- model), recorded (an answer of the real service), measured by others, or assumed.
+-- How sure each behaviour is stands beside the code that implements it: documented (AWS's documentation or API model),
+-- observed (an answer of the real service that was recorded, or measured by others), assumed, or ours. The page
+-- doc/emulator-behaviour.md lists them all.
 --
 -- @module cloudhsmv2.emulator
 -- @usage
 -- local emulator = require("cloudhsmv2.emulator").new {}
--- local client = require("cloudhsmv2").new {
---   region = "us-east-1",
---   credentials = { access_key_id = "AKIDEXAMPLE", secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" },
---   runtime = emulator:runtime(),
--- }
+-- local client = emulator:client { region = "us-east-1" }
 -- local out = client:create_cluster { HsmType = "hsm2m.medium", Mode = "FIPS", SubnetIds = { "subnet-0a1b2c3d" } }
 -- client:wait("cluster_created", { ClusterId = out.Cluster.ClusterId }) -- returns at once: the clock is frozen
 
 local authenticate = require "cloudhsmv2.emulator.authenticate"
+local certificates = require "cloudhsmv2.emulator.certificates"
 local control = require "cloudhsmv2.emulator.control"
 local documents = require "cloudhsmv2.emulator.documents"
 local errors = require "cloudhsmv2.errors"
@@ -35,6 +33,7 @@ local model = require "cloudhsmv2.model"
 local ram = require "cloudhsmv2.emulator.ram"
 local recording = require "cloudhsmv2.emulator.recording"
 local replay = require "cloudhsmv2.emulator.replay"
+local random = require "cloudhsmv2.emulator.random"
 local runtime = require "cloudhsmv2.emulator.runtime"
 local settings = require "cloudhsmv2.emulator.settings"
 local state = require "cloudhsmv2.emulator.state"
@@ -51,6 +50,11 @@ local SNAPSHOT = "cloudhsmv2-emulator snapshot 1"
 -- Goes on with a world, whatever there was before.
 local function adopt(self, world)
   self.world = world
+  self.settings.seed = world.seed
+  if world.seed ~= self.seed_of_certificates then -- they go with the world that they are in
+    self.settings.pki = assert(certificates.new(self.settings))
+    self.seed_of_certificates = world.seed
+  end
   world:watch(true)
   if self.journal then
     world:keep()
@@ -252,6 +256,59 @@ function methods:runtime()
   return runtime.new(self)
 end
 
+local function nothing()
+  return nil
+end
+
+-- The first key of an account, or of all; nil when it has none.
+local function first_key(self, account)
+  for _, id in ipairs(self.settings.key_ids) do
+    local key = self.settings.credentials[id]
+    if not account or key.account == account then
+      return key
+    end
+  end
+  return nil
+end
+
+--- A client of this emulator, in the same program: no socket, no sleep, and neither environment nor files take part, so
+-- that a test is the same on every machine. Its waits move a frozen clock.
+-- @tparam[opt] table options those of `cloudhsmv2.new`; without `credentials` the emulator's first key is used, or the
+-- first one of `account`; without `region` its `default_region`
+-- @treturn[1] table a client
+-- @treturn[2] nil
+-- @treturn[2] table an error of kind `config` or `credentials`
+-- @usage
+-- local client = emulator:client { region = "eu-west-1" }
+-- local consumer = emulator:client { region = "eu-west-1", account = "444455556666" }
+function methods:client(options)
+  local all = {
+    region = self.settings.default_region,
+    runtime = self:runtime(),
+    getenv = nothing,
+    read_file = nothing,
+    random = random.new(self.settings.seed + 2).draw, -- of its own, so that what a client draws changes no id
+  }
+  for name, value in pairs(options or {}) do
+    all[name] = value
+  end
+  local account = all.account
+  all.account = nil
+  if all.credentials == nil then
+    local key = first_key(self, account)
+    if not key then
+      local message = "account: this emulator has no access key of the account " .. tostring(account or "(any)")
+      return nil, errors.new { kind = "config", code = "NoSuchAccount", message = message }
+    end
+    all.credentials = {
+      access_key_id = key.access_key_id,
+      secret_access_key = key.secret_access_key,
+      session_token = key.session_token,
+    }
+  end
+  return require("cloudhsmv2").new(all) -- loaded here: an emulator behind a server needs no client
+end
+
 --- What the emulator's clock shows.
 -- @treturn number seconds since 1970
 function methods:time()
@@ -269,7 +326,8 @@ function methods:advance(seconds)
   return conclude(self, settle(self))
 end
 
---- Activates an INITIALIZED cluster at once, as its client does on the data plane.
+--- Activates an INITIALIZED cluster that has an HSM, as its client does on the data plane: at once, or after the time
+-- `activation_lag`.
 -- @tparam string cluster_id
 -- @treturn ?boolean true, or nil and the reason
 -- @usage assert(emulator:activate_cluster(cluster_id))
@@ -278,10 +336,11 @@ function methods:activate_cluster(cluster_id)
   local cluster, store = self.world:find_cluster(cluster_id)
   if not cluster then
     return nil, "there is no cluster " .. tostring(cluster_id)
-  elseif cluster.State ~= "INITIALIZED" then
-    return nil, ("the cluster %s is %s, not INITIALIZED"):format(cluster_id, cluster.State)
   end
-  lifecycle.activate(self.world, store, cluster, now)
+  local fine, reason = lifecycle.activate(self.world, store, cluster, now)
+  if not fine then
+    return nil, reason
+  end
   return conclude(self, now)
 end
 
@@ -309,6 +368,44 @@ function methods:degrade_hsm(hsm_id)
   end
   lifecycle.degrade_hsm(hsm)
   return conclude(self, now)
+end
+
+--- Lets the service replace an HSM that works or is DEGRADED: another HsmId, the same network interface and address.
+-- @tparam string hsm_id
+-- @treturn[1] string the id of the HSM that takes its place
+-- @treturn[2] nil
+-- @treturn[2] string the reason
+-- @usage local other_id = assert(emulator:replace_hsm(hsm_id))
+function methods:replace_hsm(hsm_id)
+  local now = settle(self)
+  local cluster, hsm, store = self.world:find_hsm(hsm_id)
+  if not hsm or (hsm.State ~= "ACTIVE" and hsm.State ~= "DEGRADED") then
+    return nil, "there is no ACTIVE or DEGRADED HSM " .. tostring(hsm_id)
+  end
+  lifecycle.replace_hsm(self.world, store, cluster, hsm, now)
+  local kept, err = conclude(self, now)
+  return kept and hsm.HsmId or nil, err
+end
+
+--- Signs a cluster's certificate signing request, as AWS's guide tells a customer to do with an authority of their own:
+-- what `initialize_cluster` wants. Without luaossl it gives texts that this emulator accepts.
+-- @tparam string csr `Certificates.ClusterCsr` of a cluster
+-- @treturn[1] string for `SignedCert`
+-- @treturn[1] string for `TrustAnchor`
+-- @treturn[2] nil
+-- @treturn[2] string the reason
+-- @usage local certificate, anchor = assert(emulator:sign_csr(cluster.Certificates.ClusterCsr))
+function methods:sign_csr(csr)
+  return self.settings.pki:sign(csr, self.clock:time())
+end
+
+--- The roots that stand for AWS's and the HSM maker's: `AwsHardwareCertificate` and `ManufacturerHardwareCertificate` of
+-- every cluster lead to them. Needs luaossl.
+-- @treturn[1] table `aws` and `manufacturer`, certificates in PEM form
+-- @treturn[2] nil
+-- @treturn[2] string the reason
+function methods:root_certificates()
+  return self.settings.pki:roots()
 end
 
 local function fail_next(self, kind, count)
@@ -438,6 +535,7 @@ end
 -- @treturn ?boolean true, or nil and an error
 function methods:reset()
   local clock, faults = self.initial.clock, self.initial.faults
+  self.settings.seed = self.initial.seed
   if self.clock.mode == "real" then
     clock = { start = self.clock.source.time(), advanced = 0 }
   end
@@ -515,10 +613,14 @@ end
 -- * `max_skew` - seconds that a request's date may be off; default 300;
 -- * `times`, `quotas`, `page_sizes` - numbers over the defaults;
 -- * `subnets` - zone and VPC of subnets by id, see `cloudhsmv2.emulator.network`;
+-- * `certificates` - `"auto"` (default): real ones, which InitializeCluster checks, where luaossl is installed; `"real"`,
+--   or an error; `"text"`: their form is all that is looked at. `hsm_keys` - `"EC"` (default) or `"RSA"`;
+-- * `pages` - `"full"` (default), `"short"` or `"empty"`, and `last_token` - `"absent"` (default) or `"empty"`: odd pages
+--   that the API allows;
 -- * `auto_activate` - false: an INITIALIZED cluster waits for `activate_cluster`;
 -- * `allow_hsm1` - true: clusters of hsm1.medium can be created, and migrated;
--- * `seed` - a whole number; the same seed gives the same ids; default 1. Or `random`, a function that returns numbers
---   in [0, 1);
+-- * `seed` - a whole number; the same seed gives the same ids and certificates; default 1. Or `random`, a function that
+--   returns numbers in [0, 1), for the ids;
 -- * `faults` - a list of faults to begin with, as of `inject`;
 -- * `state` - a path: what exists is kept in this file, see `cloudhsmv2.emulator.journal`, and found there again. Nothing is
 --   answered before it is on the disk. Only one emulator has the file open, until `close` or the end of the program. The file's
@@ -538,6 +640,7 @@ function emulator.new(options)
   end
   local self = setmetatable({
     settings = resolved,
+    seed_of_certificates = resolved.seed,
     clock = resolved.clock,
     history = history.new(resolved.events),
     validator = validate.new(model.shapes),
@@ -553,7 +656,7 @@ function emulator.new(options)
       return nil, err
     end
   end
-  self.initial = { clock = self.clock:dump(), faults = copy_of(self.injection:dump()) }
+  self.initial = { seed = resolved.seed, clock = self.clock:dump(), faults = copy_of(self.injection:dump()) }
   local fine
   fine, err = begin(self)
   if not fine then

@@ -1,26 +1,7 @@
 --- What happens by itself as time passes: scheduled events, one function each.
---
--- | behaviour | how sure |
--- | --- | --- |
--- | CREATE_IN_PROGRESS -> UNINITIALIZED; from a backup -> ACTIVE with no HSMs | documented, measured by others |
--- | the security group is absent in the first answer | recorded |
--- | an HSM becomes ACTIVE with "HSM created." | recorded |
--- | a failed one becomes DEGRADED, says so, and stays that way | measured by others |
--- | INITIALIZE_IN_PROGRESS -> INITIALIZED -> ACTIVE, a backup at activation | documented |
--- | a backup when an HSM joins or leaves an active cluster, and every 24 hours | documented |
--- | the backup of a join waits for the HSM where the cluster had none | assumed |
--- | no daily backup without an active HSM | assumed: something has to make it |
--- | retention purges to PENDING_DELETION; spares the last backup, NeverExpires and copies | documented |
--- | PENDING_DELETION -> DELETED after 7 days -> not listed | documented |
--- | a copy that fails ends as DELETED | documented |
--- | migration: one HSM at a time, a backup before each, 24 h to roll back | documented |
--- | a migration that fails rolls back to ACTIVE with the old type | documented |
--- | an initialization that fails goes back to UNINITIALIZED | assumed |
--- | the texts of StateMessage other than those of HSMs and of deletion | assumed |
---
+-- What is known of each, and how, stands beside the code; `make behaviours` gathers it in doc/emulator-behaviour.md.
 -- @module cloudhsmv2.emulator.lifecycle
 
-local certificates = require "cloudhsmv2.emulator.certificates"
 local shares = require "cloudhsmv2.emulator.shares"
 local state = require "cloudhsmv2.emulator.state"
 local tagging = require "cloudhsmv2.emulator.tagging"
@@ -59,12 +40,60 @@ end
 --- Lets an HSM fail: it becomes DEGRADED, for good.
 -- @tparam table hsm
 function lifecycle.degrade_hsm(hsm)
+  -- [observed, measured] an HSM that fails is DEGRADED and stays so; it can be deleted
   if hsm.State == "CREATE_IN_PROGRESS" then
+    -- [observed, measured] the StateMessage of an HSM whose creation failed
     hsm.StateMessage = HSM_FAILED
   else
+    -- [assumed] the StateMessage of an HSM that fails later
     hsm.StateMessage = "The HSM is degraded."
   end
   hsm.State = "DEGRADED"
+end
+
+local function creation_of(cluster, hsm, first, fails)
+  return { cluster = cluster.ClusterId, hsm = hsm.HsmId, first = first, fails = fails }
+end
+
+--- Lets an HSM of a cluster come up.
+-- @tparam table world
+-- @tparam table store
+-- @tparam table cluster
+-- @tparam table hsm CREATE_IN_PROGRESS
+-- @tparam number now
+function lifecycle.begin_hsm(world, store, cluster, hsm, now)
+  local times = world.times
+  local first = #lifecycle.active_hsms(cluster) == 0
+  cluster.hsms[#cluster.hsms + 1] = hsm
+  local creation = creation_of(cluster, hsm, first, world:take_failure "hsm")
+  world:after("hsm_created", store, now, times.hsm_creation, creation)
+  if cluster.State == "ACTIVE" and not first then
+    world:after("join_backup", store, now, times.join_backup, { cluster = cluster.ClusterId })
+  end
+end
+
+--- Replaces an HSM, as the service does with one that failed.
+-- @tparam table world
+-- @tparam table store
+-- @tparam table cluster
+-- @tparam table hsm
+-- @tparam number now
+function lifecycle.replace_hsm(world, store, cluster, hsm, now)
+  -- [observed, measured] an HSM that the service replaces keeps its network interface and address, and gets another id
+  -- [assumed] the one that takes its place takes as long as a new one, and is no join that a backup is made for
+  local before = hsm.HsmId
+  hsm.HsmId = world:new_id "hsm"
+  hsm.State = "CREATE_IN_PROGRESS"
+  hsm.StateMessage = nil
+  for i, id in ipairs(cluster.migration and cluster.migration.hsms or {}) do
+    if id == before then
+      cluster.migration.hsms[i] = hsm.HsmId
+    end
+  end
+  if cluster.State == "UNINITIALIZED" then
+    cluster.Certificates = {} -- the key of the CSR went with the HSM
+  end
+  world:after("hsm_created", store, now, world.times.hsm_creation, creation_of(cluster, hsm, false, false))
 end
 
 -- Backups --------------------------------------------------------------------------------------------------------
@@ -86,6 +115,7 @@ local function new_backup(world, store, fields)
     store.account,
     fields.BackupId
   )
+  -- [documented, user guide] a new backup is CREATE_IN_PROGRESS, and READY after a while
   fields.BackupState = "CREATE_IN_PROGRESS"
   fields.NeverExpires = false
   return fields
@@ -106,6 +136,7 @@ function lifecycle.begin_backup(world, store, cluster, now)
     Mode = cluster.Mode,
     tags = tagging.new(),
     certificate = cluster.Certificates.ClusterCertificate,
+    listed_from = now + world.times.backup_listing_lag,
   })
   world:after("backup_ready", store, now, world.times.backup_creation, { backup = backup.BackupId })
   return add_backup(world, store, backup, now)
@@ -120,6 +151,9 @@ end
 -- @tparam number now
 -- @treturn table
 function lifecycle.begin_copy(world, destination, source, origin, tag_list, now)
+  -- [documented, API model] a copy has its source's CreateTimestamp, and tells its source, their cluster and region
+  -- [documented, API model] a copy has the tags of the request, else those of its source
+  -- [assumed] a copy shows the ClusterId of its source (`copied_cluster_id`)
   local copy = new_backup(world, destination, {
     ClusterId = world.settings.copied_cluster_id and source.ClusterId or nil,
     CreateTimestamp = source.CreateTimestamp,
@@ -144,6 +178,7 @@ end
 -- @tparam table backup
 -- @tparam number now
 function lifecycle.begin_backup_deletion(world, store, backup, now)
+  -- [documented, user guide] a deleted backup is PENDING_DELETION for seven days, and DeleteTimestamp says until when
   backup.BackupState = "PENDING_DELETION"
   backup.DeleteTimestamp = timestamp(now + world.times.pending_deletion)
   backup.deletions = (backup.deletions or 0) + 1
@@ -154,6 +189,7 @@ function lifecycle.begin_backup_deletion(world, store, backup, now)
 end
 
 local function finish_backup_deletion(world, store, backup, now)
+  -- [documented, user guide] after seven days a backup is DELETED; later it is not listed any more
   backup.BackupState = "DELETED"
   backup.policy = nil
   shares.follow_policy(world, store, backup, now)
@@ -180,11 +216,17 @@ function lifecycle.is_last_backup(store, backup)
 end
 
 local function is_over_age(store, backup, now)
+  -- [documented, user guide] retention purges READY backups that are older than the cluster's policy says
+  -- [documented, user guide] a backup that never expires is not purged
+  -- [documented, user guide] a copy has no retention policy: it is never purged
   local purged = backup.BackupState == "READY" and not backup.NeverExpires and not backup.SourceRegion
   return purged and now - backup.CreateTimestamp > store.retention[backup.ClusterId] * DAY
 end
 
 local function purge(world, store, now)
+  -- [documented, user guide] the last backup of a cluster is never purged
+  -- [documented, user guide] what retention purges is PENDING_DELETION, and can be restored; it is purged again
+  -- [assumed] the policy of a cluster goes on for its backups when the cluster is deleted
   local left = ready_backups(store)
   for backup in store.backups:each(true) do
     if is_over_age(store, backup, now) and left[backup.ClusterId] > 1 then
@@ -196,16 +238,34 @@ end
 
 -- Clusters -------------------------------------------------------------------------------------------------------
 
---- Makes a cluster ACTIVE, as its client does on the data plane; the first backup starts.
--- @tparam table world
--- @tparam table store
--- @tparam table cluster
--- @tparam number now
-function lifecycle.activate(world, store, cluster, now)
+local function become_active(world, store, cluster, now)
+  -- [documented, user guide] a cluster is ACTIVE once it was activated, and its first backup is made
   cluster.State = "ACTIVE"
   cluster.StateMessage = nil
   lifecycle.begin_backup(world, store, cluster, now)
   world:after("periodic_backup", store, now, world.times.backup_interval, { cluster = cluster.ClusterId })
+end
+
+--- Activates an INITIALIZED cluster, as its client does on the data plane: at once, or after the time `activation_lag`.
+-- @tparam table world
+-- @tparam table store
+-- @tparam table cluster
+-- @tparam number now
+-- @treturn ?boolean true, or nil and the reason
+function lifecycle.activate(world, store, cluster, now)
+  if cluster.State ~= "INITIALIZED" then
+    return nil, ("the cluster %s is %s, not INITIALIZED"):format(cluster.ClusterId, cluster.State)
+  elseif #lifecycle.active_hsms(cluster) == 0 then
+    return nil, ("the cluster %s has no active HSM"):format(cluster.ClusterId)
+  end
+  local lag = world.times.activation_lag
+  if lag > 0 then
+    -- [observed, measured] the control plane shows INITIALIZED for a while after the client has activated the cluster
+    world:after("activated", store, now, lag, { cluster = cluster.ClusterId })
+  else
+    become_active(world, store, cluster, now)
+  end
+  return true
 end
 
 --- Starts a change of HSM type.
@@ -215,6 +275,8 @@ end
 -- @tparam string hsm_type
 -- @tparam number now
 function lifecycle.begin_migration(world, store, cluster, hsm_type, now)
+  -- [documented, user guide] a change of HSM type is MODIFY_IN_PROGRESS, one HSM after the other, a backup before each
+  -- [documented, API model] HsmTypeRollbackExpiration is 24 hours after the change began
   local hsms = {}
   for i, hsm in ipairs(lifecycle.active_hsms(cluster)) do
     hsms[i] = hsm.HsmId
@@ -242,6 +304,8 @@ end
 -- @tparam table cluster
 -- @tparam number now
 function lifecycle.begin_rollback(world, store, cluster, now)
+  -- [documented, user guide] the way back to the old type is ROLLBACK_IN_PROGRESS
+  -- [assumed] a rollback takes as long as the change took so far, and half an hour at least
   cluster.State = "ROLLBACK_IN_PROGRESS"
   local rounds = math.max(1, cluster.migration.done)
   world:after("rolled_back", store, now, world.times.migration_per_hsm * rounds, { cluster = cluster.ClusterId })
@@ -255,26 +319,38 @@ for kind, event in pairs(shares.events) do
   events[kind] = event
 end
 
+local function activate_by_itself(world, store, cluster, now)
+  -- [ours] nothing has to activate a cluster, unless `auto_activate` is false: there is no data plane here
+  if world.settings.auto_activate then
+    world:after("activated", store, now, world.times.activation, { cluster = cluster.ClusterId })
+  end
+end
+
 function events.cluster_created(world, store, event, now)
   local cluster = store.clusters:get(event.cluster)
-  cluster.SecurityGroup = world.random:ec2_id "sg"
+  -- [observed, recorded] the security group is not in the first answer, and there once the cluster is created
+  cluster.SecurityGroup = cluster.SecurityGroup or world.random:ec2_id "sg"
   if cluster.SourceBackupId then
+    -- [documented, user guide] a cluster made from a backup becomes ACTIVE, without HSMs
     cluster.State = "ACTIVE"
     cluster.last_backup = now
     world:after("periodic_backup", store, now, world.times.backup_interval, { cluster = cluster.ClusterId })
   else
+    -- [documented, user guide] a new cluster becomes UNINITIALIZED
     cluster.State = "UNINITIALIZED"
   end
 end
 
 function events.cluster_deleted(world, store, event, now)
   local cluster = store.clusters:get(event.cluster)
+  -- [observed, recorded] a deleted cluster is DELETED and still listed, without a StateMessage
   cluster.State = "DELETED"
   cluster.StateMessage = nil
   world:after("cluster_forgotten", store, now, world.times.deleted_cluster_listed, { cluster = cluster.ClusterId })
 end
 
 function events.cluster_forgotten(_, store, event)
+  -- [observed, recorded] a deleted cluster is not listed any more after a while
   store.clusters:remove(store.clusters:get(event.cluster))
 end
 
@@ -288,22 +364,29 @@ function events.hsm_created(world, store, event, now)
     lifecycle.degrade_hsm(hsm)
     return
   end
+  -- [observed, recorded] the StateMessage of an HSM that works
   hsm.State = "ACTIVE"
   hsm.StateMessage = "HSM created."
   if cluster.State == "UNINITIALIZED" then
-    cluster.Certificates = certificates.of_hsm(cluster.ClusterId, hsm.HsmId)
+    -- [documented, user guide] the CSR, the HSM's and two hardware certificates are there once the first HSM is ACTIVE
+    cluster.Certificates = world.settings.pki:of_hsm(cluster, hsm.HsmId)
+  elseif cluster.State == "INITIALIZED" then
+    activate_by_itself(world, store, cluster, now)
   elseif event.first and cluster.State == "ACTIVE" then
+    -- [assumed] where a cluster had no HSM, the backup of the join is made when the first one is ACTIVE
     lifecycle.begin_backup(world, store, cluster, now)
   end
 end
 
 function events.hsm_deleted(_, store, event)
+  -- [observed, measured] a deleted HSM is gone after a while, in which it is listed as DELETE_IN_PROGRESS
   local cluster = store.clusters:get(event.cluster)
   local _, index = find_hsm(cluster, event.hsm)
   table.remove(cluster.hsms, index)
 end
 
 function events.join_backup(world, store, event, now)
+  -- [documented, user guide] a backup is made when an HSM joins an active cluster
   local cluster = store.clusters:get(event.cluster)
   if cluster and cluster.State == "ACTIVE" and #lifecycle.active_hsms(cluster) > 0 then
     lifecycle.begin_backup(world, store, cluster, now)
@@ -313,22 +396,23 @@ end
 function events.initialized(world, store, event, now)
   local cluster = store.clusters:get(event.cluster)
   if event.fails then
+    -- [assumed] an initialization that fails leaves the cluster UNINITIALIZED, and a StateMessage
     cluster.State = "UNINITIALIZED"
     cluster.StateMessage = "Initialization failed. Check the certificates and try again."
     return
   end
+  -- [documented, user guide] an INITIALIZED cluster shows its ClusterCertificate, and neither CSR nor hardware certificates
   cluster.State = "INITIALIZED"
   cluster.StateMessage = nil
   cluster.Certificates = { ClusterCertificate = cluster.signed_certificate }
-  if world.settings.auto_activate then
-    world:after("activated", store, now, world.times.activation, { cluster = cluster.ClusterId })
-  end
+  activate_by_itself(world, store, cluster, now)
 end
 
 function events.activated(world, store, event, now)
   local cluster = store.clusters:get(event.cluster)
-  if cluster and cluster.State == "INITIALIZED" then
-    lifecycle.activate(world, store, cluster, now)
+  if cluster and cluster.State == "INITIALIZED" and #lifecycle.active_hsms(cluster) > 0 then
+    -- [assumed] a cluster whose only HSM is gone or DEGRADED cannot be activated
+    become_active(world, store, cluster, now)
   end
 end
 
@@ -340,6 +424,8 @@ function events.periodic_backup(world, store, event, now)
   local interval = world.times.backup_interval
   local next_due = cluster.last_backup + interval
   if next_due <= now + 0.001 then -- sums of seconds round
+    -- [documented, user guide] an active cluster is backed up at least every 24 hours
+    -- [assumed] a cluster without an ACTIVE HSM is not backed up: something has to make the backup
     if cluster.State == "ACTIVE" and #lifecycle.active_hsms(cluster) > 0 then
       lifecycle.begin_backup(world, store, cluster, now)
     end
@@ -352,6 +438,7 @@ function events.migration_step(world, store, event, now)
   local cluster = store.clusters:get(event.cluster)
   local migration = cluster.migration
   if migration.fails then
+    -- [documented, user guide] a change of type that fails its checks is rolled back by itself
     lifecycle.begin_rollback(world, store, cluster, now)
     return
   end
@@ -364,6 +451,10 @@ function events.migration_step(world, store, event, now)
     lifecycle.begin_backup(world, store, cluster, now)
     world:after("migration_step", store, now, world.times.migration_per_hsm, { cluster = cluster.ClusterId })
   else
+    -- [documented, user guide] at the end the cluster is ACTIVE with the new HsmType
+    for _, one in ipairs(cluster.hsms) do -- also one that was not ACTIVE when it began
+      one.HsmType = migration.to
+    end
     cluster.HsmType = migration.to
     cluster.State = "ACTIVE"
   end
@@ -371,11 +462,13 @@ end
 
 function events.rolled_back(_, store, event)
   local cluster = store.clusters:get(event.cluster)
+  -- [documented, user guide] after a rollback the cluster is ACTIVE with the old HsmType
   local from = cluster.migration.from
   for _, hsm in ipairs(cluster.hsms) do
     hsm.HsmType = from
   end
   if cluster.migration.fails then
+    -- [assumed] after a change of type that failed, the StateMessage says that it was rolled back
     cluster.StateMessage = ("The change of HSM type failed. The cluster was rolled back to %s."):format(from)
   end
   cluster.HsmType = from
@@ -387,6 +480,7 @@ end
 function events.rollback_window_over(_, store, event, now)
   local cluster = store.clusters:get(event.cluster)
   local expiration = cluster and cluster.HsmTypeRollbackExpiration
+  -- [documented, user guide] a change of type can be taken back for 24 hours
   if expiration and expiration <= now + 0.001 then -- not that of a later migration
     cluster.HsmTypeRollbackExpiration = nil
   end
@@ -395,26 +489,31 @@ end
 function events.backup_ready(_, store, event)
   local backup = store.backups:get(event.backup)
   if backup.BackupState == "CREATE_IN_PROGRESS" then
+    -- [documented, user guide] a backup that is complete is READY
     backup.BackupState = "READY"
   end
 end
 
 function events.copy_failed(world, store, event, now)
+  -- [documented, user guide] a copy that fails is DELETED
   finish_backup_deletion(world, store, store.backups:get(event.backup), now)
 end
 
 function events.backup_deleted(world, store, event, now)
   local backup = store.backups:get(event.backup)
+  -- [documented, user guide] a backup that was restored meanwhile stays
   if backup.BackupState == "PENDING_DELETION" and backup.deletions == event.deletion then
     finish_backup_deletion(world, store, backup, now)
   end
 end
 
 function events.backup_forgotten(_, store, event)
+  -- [documented, user guide] a DELETED backup is not listed after a while
   store.backups:remove(store.backups:get(event.backup))
 end
 
 function events.purge(world, store, _, now)
+  -- [assumed] retention is looked at once a day, from the first backup of an account in a region on
   purge(world, store, now)
   world:after("purge", store, now, world.times.purge_interval, {})
 end

@@ -24,6 +24,7 @@ end
 -- @treturn string Availability Zone
 -- @treturn string VPC id
 function network.locate(settings, store, subnet_id)
+  -- [ours] there is no EC2: the zone and VPC of a subnet follow from its id, or from the setting `subnets`
   local told = settings.subnets[subnet_id] or {}
   local digit = tonumber(subnet_id:sub(-1), 16)
   return told.az or store.region .. ZONES[digit % #ZONES + 1], told.vpc or vpc_of(store)
@@ -44,6 +45,7 @@ end
 -- @tparam string address
 -- @treturn boolean
 function network.is_free(store, address)
+  -- [ours] an address is free when no HSM of the account and region has it; the range of a subnet is not known
   for octet in address:gmatch "%d+" do
     if tonumber(octet) > 255 then
       return false
@@ -72,6 +74,7 @@ end
 -- @tparam table world
 -- @treturn string
 function network.ipv6_address(world)
+  -- [ours] IPv6 addresses are of the range for documentation
   local digits = world.random:hex(16)
   return ("2001:db8::%s:%s:%s:%s"):format(digits:sub(1, 4), digits:sub(5, 8), digits:sub(9, 12), digits:sub(13, 16))
 end

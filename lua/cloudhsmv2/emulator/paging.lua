@@ -1,17 +1,14 @@
 --- Pages of a list, and the tokens that lead from one to the next.
 --
 -- A token names the last item that was given out, so pages stay true while items come and go. It is bound to the
--- operation, account, region and query, and carries a keyed hash of them: a token that was altered, made by another
--- emulator or sent with another query is refused.
+-- operation, account, region and query, carries the time at which it was made and a keyed hash of all that: a token that
+-- was altered, made by another emulator, sent with another query or kept for too long is refused.
 --
--- | behaviour | how sure |
--- | --- | --- |
--- | tokens have at most 256 characters; no NextToken ends the list | the API's model |
--- | MaxResults may change from page to page | assumed |
--- | a bad token answers CloudHsmInvalidRequestException | assumed |
--- | the page size without MaxResults | assumed |
---
+-- What is known of the service's pages, and how, stands beside the code; `make behaviours` gathers it in
+-- doc/emulator-behaviour.md.
 -- @module cloudhsmv2.emulator.paging
+
+local ceil = math.ceil
 
 local fault = require "cloudhsmv2.emulator.fault"
 local sigv4 = require "cloudhsmv2.sigv4"
@@ -57,18 +54,33 @@ local function binding(context, query)
   return table.concat(parts)
 end
 
-local function encode_token(context, query, cursor)
-  return seal(context.world, binding(context, query) .. cursor) .. to_hex(cursor)
+-- What a token says: when it was made, whether the page before was empty, and the cursor; `cursor` is nil at the start.
+local function encode_token(context, query, cursor, was_empty)
+  -- [ours] tokens are hexadecimal digits that mean nothing outside
+  local made_at = ("%.0f"):format(context.now)
+  local content = ("%s %s %s"):format(made_at, was_empty and "e" or "i", cursor and "=" .. cursor or "")
+  -- [documented, API model] a token has at most 256 characters
+  return seal(context.world, binding(context, query) .. content) .. to_hex(content)
 end
 
 local function decode_token(context, query, token)
+  local content
   if #token > HASH_LENGTH and #token % 2 == 0 and token:find "^%x+$" then
-    local cursor = from_hex(token:sub(HASH_LENGTH + 1))
-    if seal(context.world, binding(context, query) .. cursor) == token:sub(1, HASH_LENGTH) then
-      return cursor
+    content = from_hex(token:sub(HASH_LENGTH + 1))
+    if seal(context.world, binding(context, query) .. content) ~= token:sub(1, HASH_LENGTH) then
+      content = nil
     end
   end
-  return fault.invalid "The NextToken is not valid for this request."
+  if not content then
+    -- [assumed] a token that is not from here, or of another operation, account, region or query, is refused
+    return fault.invalid "The NextToken is not valid for this request."
+  end
+  local made_at, kind, cursor = content:match "^(%d+) (%a) (.*)$"
+  if context.now - tonumber(made_at) > context.world.times.token_validity then
+    -- [assumed] an old token is refused (`times.token_validity`)
+    return fault.invalid "The NextToken has expired."
+  end
+  return { was_empty = kind == "e", cursor = cursor ~= "" and cursor:sub(2) or nil }
 end
 
 --- A text that is the same for the same Filters only.
@@ -101,26 +113,37 @@ end
 -- @treturn[2] nil
 -- @treturn[2] table a failure
 function paging.page(context, request, list)
-  local after
+  local settings, from = context.settings, {}
+  -- [documented, API model] an empty token asks for the first page
   if request.NextToken and request.NextToken ~= "" then
     local failure
-    after, failure = decode_token(context, list.query, request.NextToken)
-    if not after then
+    from, failure = decode_token(context, list.query, request.NextToken)
+    if not from then
       return nil, failure
     end
   end
 
+  -- [assumed] without MaxResults a page is as large as it may be (`page_sizes`)
+  -- [assumed] MaxResults may change from page to page
   local limit = request.MaxResults or list.size
+  -- [documented, API model] a page may have fewer items than asked for, or none, and still a token: `pages = "short"`
+  --   halves them, `pages = "empty"` puts an empty one before each
+  if settings.pages == "short" then
+    limit = ceil(limit / 2)
+  end
   local items = {}
-  for item in list.each(after) do
+  for item in list.each(from.cursor) do
     if not list.accept or list.accept(item) then
-      if #items == limit then
-        return items, encode_token(context, list.query, list.cursor(items[limit]))
+      if settings.pages == "empty" and not from.was_empty then
+        return {}, encode_token(context, list.query, from.cursor, true)
+      elseif #items == limit then
+        return items, encode_token(context, list.query, list.cursor(items[limit]), false)
       end
       items[#items + 1] = item
     end
   end
-  return items
+  -- [documented, API model] a list ends without a token, or with an empty one (`last_token = "empty"`)
+  return items, settings.last_token == "empty" and "" or nil
 end
 
 return paging

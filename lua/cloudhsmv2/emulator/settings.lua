@@ -1,23 +1,9 @@
 --- What can be set, and to what it is set by default.
 --
--- | setting | default | how sure the default is |
--- | --- | --- | --- |
--- | `times` | see `settings.times` | see there |
--- | `quotas` | 4 clusters, 6 HSMs, 28 HSMs a cluster | documented |
--- | `allow_hsm1` | false: hsm1.medium cannot be created | measured by others |
--- | `auto_activate` | true: a cluster becomes ACTIVE without a data-plane client | ours: there is no data plane |
--- | `max_skew` | 300 seconds | documented |
--- | `page_sizes` | the largest that can be asked for | assumed |
--- | `unknown_filters` | `"refuse"`; or `"ignore"` | assumed |
--- | `second_copy` | `"allow"`; or `"refuse"` a second copy of a backup into the same region | assumed |
--- | `last_backup` | `"delete"`; or `"refuse"` DeleteBackup of a cluster's last one | assumed |
--- | `pending_backup_attributes` | `"refuse"`; or `"allow"` ModifyBackupAttributes on PENDING_DELETION | assumed |
--- | `copied_cluster_id` | true: a copy shows its source's ClusterId | assumed |
--- | `share_listing` | `"promoted"`: Shared lists what RAM shares, STANDARD and accepted; or `"policy"`: at once | documented |
--- | `policy_permission` | `"matched"`: a policy like AWS's own permission needs no other; or `"unmatched"` | assumed |
--- | `organization` | none; or `{ management = account, accounts = { ... }, id = "o-..." }`, for RAM | ours |
+-- The tables below are the list; how sure each default is stands beside it, and in doc/emulator-behaviour.md.
 -- @module cloudhsmv2.emulator.settings
 
+local certificates = require "cloudhsmv2.emulator.certificates"
 local clock = require "cloudhsmv2.emulator.clock"
 local errors = require "cloudhsmv2.errors"
 
@@ -27,33 +13,48 @@ local MINUTE, HOUR, DAY = 60, 3600, 86400
 
 --- How long things take, in seconds.
 settings.times = {
-  cluster_creation = 120, -- "a few minutes" measured by others
-  cluster_deletion = 25, -- recorded
-  deleted_cluster_listed = HOUR, -- recorded that it is listed for a while; how long is assumed
-  hsm_creation = 313, -- measured by others
-  hsm_deletion = 120, -- measured by others: listed that long after an accepted delete
-  initialization = MINUTE, -- assumed
-  activation = 80, -- measured by others: the control plane lags behind the data plane
-  backup_creation = MINUTE, -- assumed
-  join_backup = 50, -- measured by others: taken 34 to 65 s after CreateHsm
-  backup_interval = DAY, -- documented: at least every 24 hours
-  copy = 300, -- assumed
-  pending_deletion = 7 * DAY, -- documented
-  deleted_backup_listed = HOUR, -- documented that it vanishes; how soon is assumed
-  purge_interval = DAY, -- assumed
-  migration_per_hsm = 30 * MINUTE, -- documented
-  rollback_window = DAY, -- documented
-  listing_lag = 0, -- seconds until a new cluster is listed; that there may be some is assumed
-  copy_listing_lag = 0, -- seconds until a copy is listed; that there may be some is assumed
-  share_listing_lag = 0, -- seconds until RAM lists a share; documented as eventual
-  share_promotion = 30, -- assumed
-  invitation_expiry = 7 * DAY, -- documented that there is one; how long is assumed
-  deleted_share_listed = HOUR, -- documented that it is listed for a while; how long is assumed
+  cluster_creation = 120, -- [observed, measured] "a few minutes" until a new cluster is UNINITIALIZED
+  cluster_deletion = 25, -- [observed, recorded] until a deleted cluster is DELETED
+  deleted_cluster_listed = HOUR, -- [assumed] until it is not listed any more; recorded is "for a while"
+  hsm_creation = 313, -- [observed, measured] until a new HSM is ACTIVE
+  hsm_deletion = 120, -- [observed, measured] that a deleted HSM stays listed
+  initialization = MINUTE, -- [assumed] until an initialized cluster is INITIALIZED
+  activation = 80, -- [observed, measured] until it is ACTIVE by itself: as the control plane lags behind the data plane
+  activation_lag = 0, -- [ours] until it is ACTIVE after `activate_cluster`; the control plane's lag was measured as 80
+  backup_creation = MINUTE, -- [assumed] until a new backup is READY
+  join_backup = 50, -- [observed, measured] after CreateHsm until the backup begins, measured as 34 to 65
+  backup_interval = DAY, -- [documented, user guide] between two backups of a cluster, at most
+  copy = 300, -- [assumed] until a copy is READY
+  pending_deletion = 7 * DAY, -- [documented, user guide] until a deleted backup is DELETED
+  deleted_backup_listed = HOUR, -- [assumed] until it is not listed any more
+  purge_interval = DAY, -- [assumed] between two looks of retention
+  migration_per_hsm = 30 * MINUTE, -- [documented, user guide] that a change of type takes for each HSM
+  rollback_window = DAY, -- [documented, user guide] in which a change of type can be taken back
+  token_validity = DAY, -- [assumed] that a NextToken is good
+  listing_lag = 0, -- [assumed] until a new cluster is listed; that lists lag at all is assumed
+  hsm_listing_lag = 0, -- [assumed] until a new HSM is listed in its cluster
+  backup_listing_lag = 0, -- [assumed] until a backup that the service made is listed
+  copy_listing_lag = 0, -- [assumed] until a copy is listed
+  share_listing_lag = 0, -- [assumed] until RAM lists a share; that it does so late is documented
+  share_promotion = 30, -- [assumed] until a share or permission that is promoted is STANDARD
+  invitation_expiry = 7 * DAY, -- [assumed] until an invitation that is not answered expires
+  deleted_share_listed = HOUR, -- [assumed] until a deleted share is not listed any more
 }
 
-settings.quotas = { clusters = 4, hsms = 6, hsms_per_cluster = 28 }
+--- How many there may be.
+settings.quotas = {
+  clusters = 4, -- [documented, user guide] clusters in a region of an account
+  hsms = 6, -- [documented, user guide] HSMs in a region of an account
+  hsms_per_cluster = 28, -- [documented, user guide] HSMs in a cluster
+}
 
-settings.page_sizes = { backups = 50, clusters = 25, tags = 100, shares = 500 }
+--- How many items a page has where MaxResults is not given.
+settings.page_sizes = {
+  backups = 50, -- [assumed] the most that can be asked for
+  clusters = 25, -- [assumed] the most that can be asked for
+  tags = 100, -- [assumed] the most that can be asked for
+  shares = 500, -- [assumed] the most that can be asked for, of RAM's lists
+}
 
 --- The keys that are known when none are given: AWS's documented example key, and one of a second account.
 settings.credentials = {
@@ -108,30 +109,42 @@ settings.regions = {
 }
 
 local CHOICES = {
-  unknown_filters = { refuse = true, ignore = true },
-  second_copy = { allow = true, refuse = true },
+  anchor_chain = { allow = true, refuse = true },
+  certificates = { auto = true, real = true, text = true },
+  hsm_keys = { EC = true, RSA = true },
   last_backup = { delete = true, refuse = true },
+  last_token = { absent = true, empty = true },
+  pages = { full = true, short = true, empty = true },
   pending_backup_attributes = { refuse = true, allow = true },
-  share_listing = { promoted = true, policy = true },
   policy_permission = { matched = true, unmatched = true },
+  second_copy = { allow = true, refuse = true },
+  security_group = { settled = true, first = true },
+  share_listing = { promoted = true, policy = true },
+  unknown_filters = { refuse = true, ignore = true },
 }
 
 local DEFAULTS = {
-  verify_signatures = true,
-  max_skew = 300,
-  auto_activate = true,
-  allow_hsm1 = false,
-  copied_cluster_id = true,
-  default_account = "111122223333",
-  default_region = "us-east-1",
-  seed = 1,
-  events = 1000,
-  unknown_filters = "refuse",
-  second_copy = "allow",
-  last_backup = "delete",
-  pending_backup_attributes = "refuse",
-  share_listing = "promoted",
-  policy_permission = "matched",
+  allow_hsm1 = false, -- [observed, measured] whether clusters of hsm1.medium can be created
+  anchor_chain = "allow", -- [documented, user guide] a chain as TrustAnchor; or "refuse", as the API reference says
+  auto_activate = true, -- [ours] a cluster becomes ACTIVE without a client on the data plane
+  certificates = "auto", -- [ours] certificates are real where luaossl is installed; "real", or an error; "text"
+  copied_cluster_id = true, -- [assumed] a copy shows its source's ClusterId
+  default_account = "111122223333", -- [ours] of requests with an unknown key, where signatures are not verified
+  default_region = "us-east-1", -- [ours] of requests that name none, where signatures are not verified
+  events = 1000, -- [ours] how many events are remembered
+  hsm_keys = "EC", -- [ours] the keys of certificates: P-256, made in a millisecond; or "RSA", of 2048 bits
+  last_backup = "delete", -- [assumed] DeleteBackup of a cluster's last backup; or "refuse"
+  last_token = "absent", -- [documented, API model] what ends a list; or "empty": a NextToken of no characters
+  max_skew = 300, -- [documented, AWS] seconds that a request's date may be off
+  pages = "full", -- [assumed] pages have what was asked for; or "short"; or "empty": an empty page before each
+  pending_backup_attributes = "refuse", -- [assumed] ModifyBackupAttributes in PENDING_DELETION; or "allow"
+  policy_permission = "matched", -- [assumed] a policy like AWS's own permission needs no other; or "unmatched"
+  second_copy = "allow", -- [assumed] another copy of a backup into the same region; or "refuse"
+  security_group = "settled", -- [observed, recorded] when SecurityGroup is shown; or "first": in CreateCluster's answer
+  seed = 1, -- [ours] the same seed gives the same ids and certificates
+  share_listing = "promoted", -- [documented, user guide] Shared lists what RAM shares; or "policy": without RAM
+  unknown_filters = "refuse", -- [assumed] filters of other names; or "ignore"
+  verify_signatures = true, -- [documented, AWS] requests must be signed
 }
 
 local TYPES = {
@@ -214,9 +227,10 @@ local function credential(entry, key_id)
   }
 end
 
--- Keys by id, from a list of entries or a map of entries by key id.
+-- Keys by id, and their ids in the order in which they were given, from a list of entries or a map of entries by key id;
+-- a map's ids are sorted.
 local function credentials(given)
-  local by_id = {}
+  local by_id, order = {}, {}
   for name, entry in pairs(given) do
     if type(entry) ~= "table" then
       return failure "credentials: expected a list of tables, or tables by access key id"
@@ -226,8 +240,25 @@ local function credentials(given)
       return nil, err
     end
     by_id[checked.access_key_id] = checked
+    order[#order + 1] = { place = name, id = checked.access_key_id }
   end
-  return by_id
+  table.sort(order, function(a, b)
+    if type(a.place) == "number" and type(b.place) == "number" then
+      return a.place < b.place
+    end
+    return a.id < b.id
+  end)
+  for i, key in ipairs(order) do
+    order[i] = key.id
+  end
+  return by_id, order
+end
+
+local function check_seed(seed)
+  if seed % 1 ~= 0 or seed < 0 or seed >= 2 ^ 31 then
+    return failure "seed: expected a whole number from 0 to 2147483647"
+  end
+  return true
 end
 
 -- An organization: its `id`, `management` account and `members`, a set.
@@ -294,16 +325,27 @@ function settings.resolve(options)
     out.regions[region] = true
   end
 
+  fine, err = check_seed(out.seed)
+  if not fine then
+    return nil, err
+  end
   for _, name in ipairs { "times", "quotas", "page_sizes" } do
     out[name], err = overlay(name, settings[name], options[name])
     if not out[name] then
       return nil, err
     end
   end
-  out.credentials, err = credentials(options.credentials or settings.credentials)
+  local order
+  out.credentials, order = credentials(options.credentials or settings.credentials)
   if not out.credentials then
-    return nil, err
+    return nil, order
   end
+  out.key_ids = order
+  local pki, reason = certificates.new(out)
+  if not pki then
+    return failure("certificates: %s", reason)
+  end
+  out.pki = pki
   out.organization, err = organization(options.organization or {})
   if not out.organization then
     return nil, err

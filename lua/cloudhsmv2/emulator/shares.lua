@@ -44,8 +44,7 @@ end
 -- @tparam number now
 -- @treturn string
 function shares.invitation_status(world, invitation, now)
-  -- [documented, RAM user guide] an invitation that is not answered expires
-  -- [assumed] after seven days
+  -- [documented, RAM API model] an invitation that is not answered expires
   local expires = invitation.invitationTimestamp + world.times.invitation_expiry
   return invitation.status == "PENDING" and now >= expires and "EXPIRED" or invitation.status
 end
@@ -56,7 +55,7 @@ end
 
 -- Whether a principal of a STANDARD share may use what is shared.
 local function has_access(principal)
-  -- [assumed] whom a policy let in before it was promoted may go on without having accepted
+  -- [assumed] an account that a policy let in before its share was promoted may go on without having accepted
   return principal.by_policy or has_accepted(principal)
 end
 
@@ -155,7 +154,7 @@ end
 -- @tparam table store
 -- @treturn table
 function shares.default_permission(store)
-  -- [assumed] the name of AWS's permission for backups
+  -- [assumed] AWS's permission for backups is called AWSRAMDefaultPermissionCloudHSMBackup
   local name = "AWSRAMDefaultPermissionCloudHSMBackup"
   return {
     arn = ("arn:%s:ram::aws:permission/%s"):format(store.partition, name),
@@ -165,6 +164,17 @@ function shares.default_permission(store)
     creationTime = 0,
     lastUpdatedTime = 0,
   }
+end
+
+--- A permission as a share has it: a copy without what it allows, which the share says itself.
+-- @tparam table permission
+-- @treturn table
+function shares.use_of(permission)
+  local out = {}
+  for name, value in pairs(permission) do
+    out[name] = name ~= "actions" and value or nil
+  end
+  return out
 end
 
 --- Makes a share.
@@ -201,7 +211,7 @@ end
 -- @tparam table share
 -- @tparam number now
 function shares.delete(world, store, share, now)
-  -- [assumed] a deleted share is DELETED at once, and listed for an hour
+  -- [assumed] a deleted share is DELETED at once
   share.status = "DELETED"
   share.lastUpdatedTime = timestamp(now)
   share.resources, share.principals = {}, {}
@@ -209,31 +219,6 @@ function shares.delete(world, store, share, now)
 end
 
 -- Policies --------------------------------------------------------------------------------------------------------
-
-local function is_default(actions)
-  return #actions == 2 and actions[1] == DEFAULT_ACTIONS[1] and actions[2] == DEFAULT_ACTIONS[2]
-end
-
--- The permission that fits a policy: AWS's own, or one that RAM makes of it.
-local function permission_of(world, store, share, summary, now)
-  local always = world.settings.policy_permission == "unmatched"
-  if summary.simple and is_default(summary.actions) and not always then
-    -- [assumed] a policy that allows what AWS's permission does needs no permission of its own
-    --   (`policy_permission = "unmatched"`)
-    return shares.default_permission(store)
-  elseif share.permission and share.permission.featureSet ~= "STANDARD" then
-    return share.permission
-  end
-  -- [documented, RAM user guide] of another policy RAM makes a permission, CREATED_FROM_POLICY as the share is
-  return {
-    arn = shares.new_arn(world, store, "permission"),
-    name = "CreatedFromPolicy-" .. share.from_policy,
-    permissionType = "CUSTOMER_MANAGED",
-    featureSet = "CREATED_FROM_POLICY",
-    creationTime = timestamp(now),
-    lastUpdatedTime = timestamp(now),
-  }
-end
 
 local function policy_share(store, backup)
   local share = backup.policy_share and store.shares:get(backup.policy_share)
@@ -249,7 +234,7 @@ function shares.follow_policy(world, store, backup, now)
   local share = policy_share(store, backup)
   local summary = backup.policy and sharing.summary(backup.policy, backup.BackupArn) or { accounts = {} }
   if #summary.accounts == 0 then
-    -- [assumed] a policy that names no account makes no share, and without its policy a share is gone
+    -- [assumed] a policy that names no account makes no share, and without its policy its share is gone
     if share then
       shares.delete(world, store, share, now)
     end
@@ -257,11 +242,19 @@ function shares.follow_policy(world, store, backup, now)
     return
   end
   if not share then
-    -- [documented, user guide] a policy makes a share that is CREATED_FROM_POLICY
+    -- [documented, user guide] a policy that names accounts makes a share that is CREATED_FROM_POLICY
     local fields = { name = "CreatedFromPolicy-" .. backup.BackupId, featureSet = "CREATED_FROM_POLICY" }
     fields.from_policy = backup.BackupId
+    -- [documented, RAM API reference] such a share has a permission of its own, made of the policy
+    fields.permission = {
+      arn = shares.new_arn(world, store, "permission"),
+      name = fields.name,
+      permissionType = "CUSTOMER_MANAGED",
+      featureSet = "CREATED_FROM_POLICY",
+      creationTime = timestamp(now),
+      lastUpdatedTime = timestamp(now),
+    }
     share = shares.add(world, store, fields, now)
-    share.permission = nil
     shares.add_resource(share, backup, now)
     backup.policy_share = share.resourceShareArn
   end
@@ -275,7 +268,6 @@ function shares.follow_policy(world, store, backup, now)
       table.remove(share.principals, i)
     end
   end
-  share.permission = permission_of(world, store, share, summary, now)
   share.actions, share.simple = summary.actions, summary.simple
   share.lastUpdatedTime = timestamp(now)
 end
@@ -318,29 +310,90 @@ end
 
 -- Promotion -------------------------------------------------------------------------------------------------------
 
+local function are_the_same(some, others)
+  if #some ~= #others then
+    return false
+  end
+  for i, action in ipairs(some) do -- both are sorted
+    if others[i] ~= action then
+      return false
+    end
+  end
+  return true
+end
+
+--- The permission that a share gets once it is promoted: one that allows exactly what its policy does.
+-- @tparam table world
+-- @tparam table store
+-- @tparam table share
+-- @treturn ?table nil: there is none
+-- @treturn ?boolean whether there will be one
+function shares.matching_permission(world, store, share)
+  -- [documented, RAM API reference] to be promoted, a share needs a managed permission with the same IAM permissions
+  -- [assumed] AWS's own is one, where it allows the same (`policy_permission = "unmatched"`: it is not)
+  if
+    share.simple
+    and are_the_same(share.actions, DEFAULT_ACTIONS)
+    and world.settings.policy_permission == "matched"
+  then
+    return shares.default_permission(store)
+  end
+  local coming = false
+  for permission in store.permissions:each(true) do
+    if are_the_same(share.actions, permission.actions) then
+      if permission.featureSet == "STANDARD" then
+        return permission
+      end
+      coming = true
+    end
+  end
+  return nil, coming
+end
+
 --- Begins to make a share STANDARD.
 -- @tparam table world
 -- @tparam table store
 -- @tparam table share
+-- @tparam table permission that it gets
 -- @tparam number now
-function shares.promote(world, store, share, now)
-  -- [documented, RAM user guide] a share that is promoted is PROMOTING_TO_STANDARD, and then STANDARD
+function shares.promote(world, store, share, permission, now)
+  -- [documented, RAM API reference] a share that is promoted is PROMOTING_TO_STANDARD, and then STANDARD
   share.featureSet = "PROMOTING_TO_STANDARD"
   share.lastUpdatedTime = timestamp(now)
-  world:after("share_promoted", store, now, world.times.share_promotion, { share = share.resourceShareArn })
+  world:after("share_promoted", store, now, world.times.share_promotion, {
+    share = share.resourceShareArn,
+    permission = permission.arn,
+  })
 end
 
---- Begins to make a share's permission STANDARD.
+--- Begins to make a permission of what a share's policy allows.
 -- @tparam table world
 -- @tparam table store
 -- @tparam table share
 -- @tparam string name
 -- @tparam number now
+-- @treturn ?table the permission; nil: there is one of that name
 function shares.promote_permission(world, store, share, name, now)
-  share.permission.featureSet = "PROMOTING_TO_STANDARD"
-  share.permission.name = name
-  share.permission.lastUpdatedTime = timestamp(now)
-  world:after("permission_promoted", store, now, world.times.share_promotion, { share = share.resourceShareArn })
+  -- [documented, RAM API reference] promoting a permission makes another one, and leaves that of the share as it is
+  local arn = ("arn:%s:ram:%s:%s:permission/%s"):format(store.partition, store.region, store.account, name)
+  if store.permissions:get(arn) then
+    return nil
+  end
+  local permission = {
+    arn = arn,
+    name = name,
+    permissionType = "CUSTOMER_MANAGED",
+    featureSet = "PROMOTING_TO_STANDARD",
+    creationTime = timestamp(now),
+    lastUpdatedTime = timestamp(now),
+    actions = {},
+  }
+  for i, action in ipairs(share.actions) do
+    permission.actions[i] = action
+  end
+  store.permissions:insert(permission)
+  world:after("permission_promoted", store, now, world.times.share_promotion, { permission = arn })
+  return permission
 end
 
 --- What happens by itself, by the kind of event; see `cloudhsmv2.emulator.lifecycle`.
@@ -353,6 +406,8 @@ function shares.events.share_promoted(world, store, event, now)
   end
   share.featureSet = "STANDARD"
   share.lastUpdatedTime = timestamp(now)
+  -- [documented, RAM API reference] the permission that fits takes the place of the one made of the policy
+  share.permission = shares.use_of(store.permissions:get(event.permission) or shares.default_permission(store))
   for _, principal in ipairs(share.principals) do
     -- [documented, RAM user guide] accounts outside of the organization are invited
     invite(world, share, principal, store, now)
@@ -360,11 +415,9 @@ function shares.events.share_promoted(world, store, event, now)
 end
 
 function shares.events.permission_promoted(_, store, event, now)
-  local share = store.shares:get(event.share)
-  if share and share.permission and share.permission.featureSet == "PROMOTING_TO_STANDARD" then
-    share.permission.featureSet = "STANDARD"
-    share.permission.lastUpdatedTime = timestamp(now)
-  end
+  local permission = store.permissions:get(event.permission)
+  permission.featureSet = "STANDARD"
+  permission.lastUpdatedTime = timestamp(now)
 end
 
 function shares.events.share_forgotten(_, store, event)

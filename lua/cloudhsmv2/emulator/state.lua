@@ -30,6 +30,10 @@ local function by_share_arn(a, b)
   return a.resourceShareArn < b.resourceShareArn
 end
 
+local function by_arn(a, b)
+  return a.arn < b.arn
+end
+
 --- The store of an account in a region, made at its first use.
 -- @tparam string account
 -- @tparam string region
@@ -45,6 +49,7 @@ function methods:store(account, region)
       clusters = ordered.new("ClusterId", by_cluster_id),
       backups = ordered.new("BackupId", older),
       shares = ordered.new("resourceShareArn", by_share_arn),
+      permissions = ordered.new("arn", by_arn), -- RAM's, of this account
       retention = {}, -- days by ClusterId, also of clusters that are gone
     }
     for name, collection in pairs(store) do
@@ -191,7 +196,7 @@ end
 -- last wrote do not come again.
 function methods:resume()
   self.resumed = self.resumed + 1
-  self.incidental = random.new(self.settings.seed + 1 + 1000003 * self.resumed, self.settings.random)
+  self.incidental = random.new(self.seed + 1 + 1000003 * self.resumed, self.settings.random)
 end
 
 --- The cluster that has a given HSM.
@@ -260,6 +265,7 @@ function state.new(settings)
     keeps = false, -- whether somebody writes changes down
     used = {}, -- ids
     shares_in_organization = false, -- whether RAM does so without invitations
+    seed = settings.seed, -- of the certificates
     resumed = 0, -- how often a program began with this
     failures = {}, -- how many of the next copies, migrations, ... fail
   }, metatable)

@@ -1,11 +1,6 @@
 --- The tags of one resource.
 --
--- | behaviour | how sure |
--- | --- | --- |
--- | at most 50 on a resource; more answers CloudHsmResourceLimitExceededException in TagResource | the API's model |
--- | tags keep the order in which they were added | recorded |
--- | a key given twice, or one that starts with `aws:`, answers CloudHsmTagException | assumed |
---
+-- What is known of each rule, and how, stands beside the code; `make behaviours` gathers it in doc/emulator-behaviour.md.
 -- @module cloudhsmv2.emulator.tagging
 
 local lower = require("cloudhsmv2.text").lower
@@ -23,6 +18,7 @@ tagging.LIMIT = 50
 function methods:set(key, value)
   for _, tag in ipairs(self.items) do
     if tag.Key == key then
+      -- [assumed] a tag that gets another value keeps its place
       tag.Value = value
       return
     end
@@ -73,8 +69,10 @@ function tagging.check(list)
   local seen = {}
   for _, tag in ipairs(list or {}) do
     if seen[tag.Key] then
+      -- [assumed] a key that is given twice is CloudHsmTagException
       return fault.tag("The tag key %s is given more than once.", tag.Key)
     elseif lower(tag.Key):find "^aws:" then
+      -- [assumed] a key that starts with `aws:`, in any case, is CloudHsmTagException
       return fault.tag("The tag key %s starts with aws:, which is reserved.", tag.Key)
     end
     seen[tag.Key] = true

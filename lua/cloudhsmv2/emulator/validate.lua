@@ -3,22 +3,14 @@
 -- The client checks what is missing, misspelt or of the wrong type; `max`, `pattern` and `enum` are the service's
 -- business and are checked here, together with `required` and `min`.
 --
--- | behaviour | how sure |
--- | --- | --- |
--- | required, lengths, ranges, enums, patterns | the API's model |
--- | patterns hold for the whole string, though most are written without anchors | assumed |
--- | a broken constraint answers CloudHsmInvalidRequestException | measured by others |
--- | the wording of the message | assumed |
--- | an empty list in Filters is refused, as the client does | ours: it might mean all or nothing |
--- | members that the model does not know are ignored | documented for the JSON protocol |
---
+-- What is known of each rule, and how, stands beside the code; `make behaviours` gathers it in doc/emulator-behaviour.md.
 -- @module cloudhsmv2.emulator.validate
 
 local pattern = require "cloudhsmv2.emulator.pattern"
 
 local validate = {}
 
--- The model's pattern of a VPC id covers one digit only.
+-- [documented, API model] the pattern of a VPC id covers one digit only; it is not held against whole ids
 local WITHOUT_PATTERN = { VpcId = true }
 
 local function characters(text)
@@ -39,8 +31,11 @@ end
 
 local function check_size(report, path, shape, size, noun)
   if shape.min and size < shape.min then
+    -- [documented, API model] no text, list, map or number is smaller than its `min`
+    -- [ours] a filter without values is refused, though the model allows it: it might mean all or nothing
     report(path, ("%s must be at least %d"):format(noun, shape.min))
   elseif shape.max and size > shape.max then
+    -- [documented, API model] no text, list, map or number is larger than its `max`; texts are measured in characters
     report(path, ("%s must be at most %d"):format(noun, shape.max))
   end
 end
@@ -58,9 +53,11 @@ function checkers.structure(self, name, value, path, report)
   local shape = self.shapes[name]
   for _, member in ipairs(shape.required or {}) do
     if value[member] == nil then
+      -- [documented, API model] required members must be there
       report(path_of(path, member), "must not be null")
     end
   end
+  -- [documented, protocol] members that the model does not know are ignored
   for member, reference in pairs(shape.members) do
     if value[member] ~= nil then
       check(self, reference.shape, value[member], path_of(path, member), report)
@@ -92,10 +89,13 @@ function checkers.string(self, name, value, path, report)
   check_size(report, path, shape, characters(value), "length")
   local enum = self.enums[name]
   if enum and not enum[value] then
+    -- [documented, API model] a text with an `enum` is one of it
     report(path, "must be one of: " .. table.concat(shape.enum, ", "))
   end
   local matches = self.patterns[name]
   if matches and not matches(value) then
+    -- [documented, API model] a text with a `pattern` matches it
+    -- [assumed] a pattern is held against the whole text, though most are written without anchors
     report(path, "must match the pattern " .. shape.pattern)
   end
 end
@@ -113,6 +113,8 @@ local metatable = { __name = "cloudhsmv2.emulator.validate", __index = methods }
 -- @tparam table value
 -- @treturn ?string one text about all of them, or nil when there are none
 function methods:problems(name, value)
+  -- [observed, measured] a broken constraint is CloudHsmInvalidRequestException
+  -- [assumed] one message names all that are broken
   local found = {}
   check(self, name, value, "", function(path, text)
     found[#found + 1] = path .. ": " .. text
@@ -125,10 +127,16 @@ function methods:problems(name, value)
   return heading .. table.concat(found, "; ")
 end
 
+-- Checkers by the shapes that they are for: they never change, and compiling every pattern takes a millisecond.
+local made = setmetatable({}, { __mode = "k" })
+
 --- A checker for the shapes of a model.
 -- @tparam table shapes
 -- @treturn table
 function validate.new(shapes)
+  if made[shapes] then
+    return made[shapes]
+  end
   local patterns, enums = {}, {}
   for name, shape in pairs(shapes) do
     if shape.pattern and not WITHOUT_PATTERN[name] then
@@ -138,7 +146,8 @@ function validate.new(shapes)
       enums[name] = set_of(shape.enum)
     end
   end
-  return setmetatable({ shapes = shapes, patterns = patterns, enums = enums }, metatable)
+  made[shapes] = setmetatable({ shapes = shapes, patterns = patterns, enums = enums }, metatable)
+  return made[shapes]
 end
 
 return validate

@@ -1,13 +1,6 @@
 --- Records as the API shows them: absent members are absent, never null.
 --
--- | behaviour | how sure |
--- | --- | --- |
--- | `Hsms` and `TagList` are `[]` when empty, `Certificates` is `{}` | recorded |
--- | retention `Value` is a string | the API's model, recorded |
--- | no SecurityGroup until the cluster is settled | recorded |
--- | PreCoPassword is never shown | recorded: absent in every answer read |
--- | an account that a backup is shared with does not see its tags | assumed |
---
+-- What is known of each rule, and how, stands beside the code; `make behaviours` gathers it in doc/emulator-behaviour.md.
 -- @module cloudhsmv2.emulator.view
 
 local shapes = require("cloudhsmv2.model").shapes
@@ -15,6 +8,8 @@ local shapes = require("cloudhsmv2.model").shapes
 local view = {}
 
 local function pick(shape_name, record)
+  -- [observed, recorded] members that have no value are absent, never null
+  -- [observed, recorded] PreCoPassword is in no answer
   local out = {}
   for member in pairs(shapes[shape_name].members) do
     out[member] = record[member]
@@ -31,12 +26,17 @@ end
 
 --- A cluster with its HSMs and tags.
 -- @tparam table record
+-- @tparam number now seconds since 1970: HSMs that are listed later only are left out
 -- @treturn table a value of the shape Cluster
-function view.cluster(record)
+function view.cluster(record, now)
+  -- [observed, recorded] Hsms and TagList are `[]` when they are empty, Certificates is `{}`
+  -- [observed, recorded] the Value of a retention policy is a string
   local out = pick("Cluster", record)
   out.Hsms = {}
-  for i, hsm in ipairs(record.hsms) do
-    out.Hsms[i] = view.hsm(hsm)
+  for _, hsm in ipairs(record.hsms) do
+    if (hsm.listed_from or 0) <= now then
+      out.Hsms[#out.Hsms + 1] = view.hsm(hsm)
+    end
   end
   out.TagList = record.tags:list()
   return out
@@ -55,6 +55,7 @@ end
 -- @tparam table record
 -- @treturn table a value of the shape Backup
 function view.shared_backup(record)
+  -- [assumed] an account that a backup is shared with does not see its tags
   return pick("Backup", record)
 end
 

@@ -201,11 +201,7 @@ describe("CopyBackupToRegion", function()
     service.emulator:advance(120)
     service:call("CreateHsm", { ClusterId = cluster_id, AvailabilityZone = "us-gov-east-1a" }, gov)
     service.emulator:advance(313)
-    service:call(
-      "InitializeCluster",
-      { ClusterId = cluster_id, SignedCert = helper.PEM, TrustAnchor = helper.PEM },
-      gov
-    )
+    service:initialize(cluster_id, gov)
     service.emulator:advance(200)
     backup = service:backups(nil, gov)[1]
     assert.matches("^arn:aws%-us%-gov:cloudhsm:", backup.BackupArn)

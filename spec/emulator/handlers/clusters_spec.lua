@@ -123,7 +123,9 @@ describe("CreateCluster from a backup", function()
   it("has the certificate at once and becomes ACTIVE without HSMs", function()
     local cluster = service:call("CreateCluster", request()).Cluster
     assert.are.equal(backup.BackupId, cluster.SourceBackupId)
-    assert.are.same({ ClusterCertificate = helper.PEM }, cluster.Certificates)
+    local source = service:cluster(backup.ClusterId)
+    assert.is_string(source.Certificates.ClusterCertificate)
+    assert.are.same(source.Certificates, cluster.Certificates)
     service.emulator:advance(120)
     cluster = service:cluster(cluster.ClusterId)
     assert.are.equal("ACTIVE", cluster.State)
@@ -266,30 +268,31 @@ describe("InitializeCluster", function()
   end)
 
   it("answers with the state and what it will become", function()
-    local out = service:call("InitializeCluster", { ClusterId = id, SignedCert = helper.PEM, TrustAnchor = helper.PEM })
+    local out = service:initialize(id)
     assert.are.equal("INITIALIZE_IN_PROGRESS", out.State)
     assert.matches("INITIALIZED", out.StateMessage, 1, true)
   end)
 
-  it("needs one certificate, and an anchor or a chain", function()
-    local function refused(signed, anchor)
-      local input = { ClusterId = id, SignedCert = signed, TrustAnchor = anchor }
-      assert.are.equal(INVALID, (service:refusal("InitializeCluster", input)))
+  it("needs one certificate, and an anchor or a chain, and nothing beside them", function()
+    local signed, anchor = service:signed(id)
+    local function refused(wanted, signed_cert, trust_anchor)
+      local input = { ClusterId = id, SignedCert = signed_cert, TrustAnchor = trust_anchor }
+      local code, message = service:refusal("InitializeCluster", input)
+      assert.are.equal(INVALID, code)
+      assert.matches(wanted, message, 1, true)
     end
-    refused("hello", helper.PEM)
-    refused(helper.PEM, "hello")
-    refused(helper.PEM .. helper.PEM, helper.PEM)
-    refused("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", helper.PEM)
-    refused("localKeyID\n" .. helper.PEM, helper.PEM)
-    service:call("InitializeCluster", {
-      ClusterId = id,
-      SignedCert = helper.PEM,
-      TrustAnchor = helper.PEM .. helper.PEM,
-    })
+    refused("SignedCert must be one", "hello", anchor)
+    refused("TrustAnchor must be", signed, "hello")
+    refused("SignedCert must be one", signed .. signed, anchor)
+    refused("SignedCert must be one", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", anchor)
+    refused("SignedCert must be one", "localKeyID\n" .. signed, anchor)
+    refused("must match the pattern", "subject: CN\n" .. signed, anchor)
+    service:call("InitializeCluster", { ClusterId = id, SignedCert = signed, TrustAnchor = anchor .. anchor })
   end)
 
   it("needs an HSM that works, and a cluster that is not initialized yet", function()
-    local input = { ClusterId = service:create_cluster(), SignedCert = helper.PEM, TrustAnchor = helper.PEM }
+    local signed, anchor = service:signed(id)
+    local input = { ClusterId = service:create_cluster(), SignedCert = signed, TrustAnchor = anchor }
     service.emulator:advance(120)
     local _, message = service:refusal("InitializeCluster", input)
     assert.matches("no active HSM", message, 1, true)
@@ -299,7 +302,17 @@ describe("InitializeCluster", function()
     assert.matches("not UNINITIALIZED", message, 1, true)
   end)
 
+  it("does not go on with an HSM that has failed meanwhile", function()
+    local signed, anchor = service:signed(id)
+    assert.is_true(service.emulator:degrade_hsm(service:cluster(id).Hsms[1].HsmId))
+    local input = { ClusterId = id, SignedCert = signed, TrustAnchor = anchor }
+    local _, message = service:refusal("InitializeCluster", input)
+    assert.matches("no active HSM", message, 1, true)
+  end)
+
   it("takes certificates of 20,000 characters", function()
+    service = helper.new { certificates = "text" }
+    id = service:cluster_with_csr()
     local long = "-----BEGIN CERTIFICATE-----\n" .. ("A"):rep(19945) .. "\n-----END CERTIFICATE-----"
     assert.are.equal(20000, #long + 1)
     service:call("InitializeCluster", { ClusterId = id, SignedCert = long, TrustAnchor = long .. "\n" })

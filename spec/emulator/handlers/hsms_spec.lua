@@ -38,7 +38,7 @@ describe("CreateHsm", function()
     local input = { ClusterId = id, AvailabilityZone = "us-east-1b" }
     local _, message = service:refusal("CreateHsm", input)
     assert.matches("already contains an HSM but has not yet been fully activated", message, 1, true)
-    service:call("InitializeCluster", { ClusterId = id, SignedCert = helper.PEM, TrustAnchor = helper.PEM })
+    service:initialize(id)
     service.emulator:advance(60)
     _, message = service:refusal("CreateHsm", input)
     assert.matches("already contains an HSM but has not yet been fully activated", message, 1, true)

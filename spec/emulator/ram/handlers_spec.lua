@@ -174,10 +174,17 @@ describe("a policy that was put on a backup", function()
     assert.are.equal("backups", promoted.permission.name)
     assert.are.equal("t", promoted.clientToken)
     assert.are.equal("InvalidStateTransitionException", (service:ram_refusal(PROMOTE, nil, promotion(share))))
+    local again = { permissionArn = permission.arn, name = "backups" }
+    assert.are.equal("InvalidParameterException", (service:ram_refusal("PromotePermissionCreatedFromPolicy", again)))
     service.emulator:advance(30)
+    local input = { resourceShareArn = share.resourceShareArn }
+    local own = service:ram("ListResourceSharePermissions", input).permissions[1]
+    assert.are.equal(permission.arn, own.arn)
     promote(service, share)
     service.emulator:advance(30)
     assert.are.equal("STANDARD", share_of(service).featureSet)
+    own = service:ram("ListResourceSharePermissions", input).permissions[1]
+    assert.are.equal(promoted.permission.arn, own.arn)
     accept(service)
     assert.are.same({ backup.BackupId }, listed(service))
   end)
@@ -207,6 +214,8 @@ describe("a policy that was put on a backup", function()
     assert.are.equal("UnknownResourceException", promote_permission(permission.arn .. "x", "x"))
     assert.are.equal("MalformedArnException", promote_permission("permission", "x"))
     put_policy(service, backup)
+    promote(service, share_of(service))
+    service.emulator:advance(30)
     local default = service:ram("ListResourceSharePermissions", {
       resourceShareArn = share_of(service).resourceShareArn,
     }).permissions[1]
@@ -451,7 +460,9 @@ describe("a share that is made with RAM", function()
     }).permissions[1].arn
     local input = { name = "x", permissionArns = { arn } }
     assert.are.equal("UnknownResourceException", (service:ram_refusal("CreateResourceShare", input)))
-    service:ram("PromotePermissionCreatedFromPolicy", { permissionArn = arn, name = "mine" })
+    local own = service:ram("PromotePermissionCreatedFromPolicy", { permissionArn = arn, name = "mine" })
+    input.permissionArns = { own.permission.arn }
+    assert.are.equal("UnknownResourceException", (service:ram_refusal("CreateResourceShare", input)))
     service.emulator:advance(30)
     local share = service:ram("CreateResourceShare", input).resourceShare
     local permissions = service:ram("ListResourceSharePermissions", { resourceShareArn = share.resourceShareArn })

@@ -1,7 +1,6 @@
 --- A month in the life of an emulator, so that the dashboard has something to show: four clusters and some 80 backups,
 -- made by the client through the emulator's own life cycle, on a clock that starts 31 days ago.
 
-local cloudhsmv2 = require "cloudhsmv2"
 local emulator_in_nginx = require "cloudhsmv2.emulator.nginx"
 
 local seed = {}
@@ -9,13 +8,7 @@ local seed = {}
 local MINUTE, HOUR, DAY = 60, 3600, 86400 -- seconds
 local HISTORY = 31 * DAY
 local REGION, OTHER_REGION = "eu-west-1", "eu-central-1"
-local KEYS = { access_key_id = "AKIDEXAMPLE", secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" }
 local SUBNET = "subnet-0a1b2c3d"
-local CERTIFICATE = "-----BEGIN CERTIFICATE-----\nbm90IGEgcmVhbCBjZXJ0aWZpY2F0ZQ==\n-----END CERTIFICATE-----\n"
-
-local function client_of(emulator, region)
-  return assert(cloudhsmv2.new { region = region, credentials = KEYS, runtime = emulator:runtime(), endpoint = nil })
-end
 
 local function create_cluster(client, name, retention)
   local cluster = assert(client:create_cluster {
@@ -37,12 +30,13 @@ local function add_hsm(client, cluster)
 end
 
 --- A cluster with an HSM that works; its daily backups begin here.
-local function active_cluster(client, name, retention)
+local function active_cluster(emulator, client, name, retention)
   local cluster = create_cluster(client, name, retention)
   local id = { ClusterId = cluster.ClusterId }
   local hsm = add_hsm(client, cluster)
-  assert(client:wait("csr_ready", id))
-  assert(client:initialize_cluster { ClusterId = id.ClusterId, SignedCert = CERTIFICATE, TrustAnchor = CERTIFICATE })
+  local request = assert(client:wait("csr_ready", id)).Certificates.ClusterCsr
+  local certificate, anchor = assert(emulator:sign_csr(request))
+  assert(client:initialize_cluster { ClusterId = id.ClusterId, SignedCert = certificate, TrustAnchor = anchor })
   assert(client:wait("cluster_initialized", id))
   assert(client:wait("cluster_active", id))
   return cluster, hsm
@@ -65,18 +59,19 @@ end
 -- @tparam table emulator its clock shows the beginning, and sleeping moves it
 -- @tparam number finish the present, in seconds since 1970
 function seed.fill(emulator, finish)
-  local client, elsewhere = client_of(emulator, REGION), client_of(emulator, OTHER_REGION)
+  local client = assert(emulator:client { region = REGION })
+  local elsewhere = assert(emulator:client { region = OTHER_REGION })
   local function go_to(before_finish)
     emulator:advance(math.max(0, finish - before_finish - emulator:time()))
   end
 
-  local payments = active_cluster(client, "payments", "90")
-  local abroad = active_cluster(elsewhere, "payments-dr", "90")
+  local payments = active_cluster(emulator, client, "payments", "90")
+  local abroad = active_cluster(emulator, elsewhere, "payments-dr", "90")
   go_to(28 * DAY)
-  local signing = active_cluster(client, "code-signing", "14")
+  local signing = active_cluster(emulator, client, "code-signing", "14")
   add_hsm(client, payments)
   go_to(24 * DAY)
-  local _, staging_hsm = active_cluster(client, "staging", "30")
+  local _, staging_hsm = active_cluster(emulator, client, "staging", "30")
   go_to(21 * DAY)
   local milestone = newest_backup(client, payments)
   tag(client, milestone, { "Name", "before the key rotation" }, { "owner", "payments-team" })

@@ -1,18 +1,6 @@
 --- DescribeBackups, DeleteBackup, RestoreBackup, CopyBackupToRegion, ModifyBackupAttributes.
 --
--- | behaviour | how sure |
--- | --- | --- |
--- | newest first by CreateTimestamp, the other way with SortAscending | recorded, the API's model |
--- | filters backupIds, sourceBackupIds, clusterIds, states, neverExpires | the API's model |
--- | Shared lists what others share with the caller, and nothing of its own | documented |
--- | DeleteBackup -> PENDING_DELETION with a DeleteTimestamp 7 days on | documented, recorded |
--- | RestoreBackup -> READY | documented |
--- | an unknown backup is CloudHsmResourceNotFoundException | measured by others |
--- | a copy's answer has no id; source READY and own; same partition | documented |
--- | a copy into the same region is refused | assumed |
--- | a copy takes the tags given, else the source's | the API's model |
--- | ModifyBackupAttributes only on READY backups | documented for the console |
---
+-- What is known of each rule, and how, stands beside the code; `make behaviours` gathers it in doc/emulator-behaviour.md.
 -- @module cloudhsmv2.emulator.handlers.backups
 
 local floor = math.floor
@@ -52,6 +40,8 @@ local backups = {}
 local function find(context, backup_id)
   local backup = context.store.backups:get(backup_id)
   if not backup or backup.BackupState == "DELETED" then
+    -- [observed, measured] a backup that is not there is CloudHsmResourceNotFoundException
+    -- [assumed] a backup that is DELETED and still listed is CloudHsmResourceNotFoundException as well
     return fault.not_found("The backup %s was not found.", backup_id)
   end
   return backup
@@ -60,6 +50,7 @@ end
 local function check_boolean_filter(filters)
   for _, value in ipairs(filters and filters.neverExpires or {}) do
     if value ~= "true" and value ~= "false" then
+      -- [assumed] the filter neverExpires takes no other values
       return fault.invalid "The filter neverExpires takes true or false."
     end
   end
@@ -68,6 +59,7 @@ end
 
 -- What other accounts share with the caller in this region.
 local function shared_with(context)
+  -- [documented, API model] Shared lists what others share with the caller, and nothing of its own
   local own = context.store
   local found = ordered.new("BackupId", own.backups.less)
   if context.settings.share_listing == "promoted" then
@@ -98,6 +90,9 @@ local function position_of(cursor)
 end
 
 function backups.DescribeBackups(context, input)
+  -- [observed, recorded] the newest backup comes first, by CreateTimestamp
+  -- [documented, API model] with SortAscending the oldest does
+  -- [documented, API model] filters backupIds, sourceBackupIds, clusterIds, states and neverExpires ("true" or "false")
   local fine, failure = check_boolean_filter(input.Filters)
   if not fine then
     return nil, failure
@@ -136,10 +131,13 @@ function backups.DeleteBackup(context, input)
   if not backup then
     return nil, failure
   elseif backup.BackupState ~= "READY" then
+    -- [assumed] only a READY backup can be deleted
     return fault.invalid("The backup %s is not READY.", backup.BackupId)
   elseif context.settings.last_backup == "refuse" and lifecycle.is_last_backup(context.store, backup) then
+    -- [assumed] the last backup of a cluster can be deleted; `last_backup = "refuse"` protects it
     return fault.invalid("The backup %s is the last one of its cluster.", backup.BackupId)
   end
+  -- [observed, recorded] DeleteBackup answers PENDING_DELETION with a DeleteTimestamp seven days on
   lifecycle.begin_backup_deletion(context.world, context.store, backup, context.now)
   return { Backup = view.backup(backup) }
 end
@@ -149,8 +147,10 @@ function backups.RestoreBackup(context, input)
   if not backup then
     return nil, failure
   elseif backup.BackupState ~= "PENDING_DELETION" then
+    -- [documented, API reference] only a backup in PENDING_DELETION is restored
     return fault.invalid("The backup %s is not PENDING_DELETION.", backup.BackupId)
   end
+  -- [documented, API reference] RestoreBackup makes a backup READY again, without a DeleteTimestamp
   backup.BackupState = "READY"
   backup.DeleteTimestamp = nil
   return { Backup = view.backup(backup) }
@@ -167,10 +167,13 @@ end
 
 local function check_destination(context, region)
   if region == context.store.region then
+    -- [assumed] a copy into the region of the backup is refused
     return fault.invalid("The backup is in %s already; choose another region.", region)
   elseif not context.settings.regions[region] then
+    -- [assumed] a copy into a region without the service is refused
     return fault.invalid("The region %s is not available.", region)
   elseif state.partition(region) ~= context.store.partition then
+    -- [documented, user guide] copies stay in their partition; between the regions of GovCloud they go
     return fault.invalid("The region %s is in another partition.", region)
   end
   return true
@@ -186,6 +189,7 @@ function backups.CopyBackupToRegion(context, input)
   if not backup then
     return nil, failure
   elseif backup.BackupState ~= "READY" then
+    -- [assumed] only a READY backup is copied
     return fault.invalid("The backup %s is not READY.", backup.BackupId)
   end
   fine, failure = tagging.check(input.TagList)
@@ -194,10 +198,12 @@ function backups.CopyBackupToRegion(context, input)
   end
   local destination = context.world:store(context.store.account, input.DestinationRegion)
   if context.settings.second_copy == "refuse" and has_copy(destination, backup.BackupId) then
+    -- [assumed] a backup can be copied again into the same region; `second_copy = "refuse"` refuses that
     return fault.invalid("The backup %s has a copy in %s already.", backup.BackupId, input.DestinationRegion)
   end
 
   local copy = lifecycle.begin_copy(context.world, destination, backup, context.store, input.TagList, context.now)
+  -- [documented, API model] CopyBackupToRegion tells no id of the copy
   return {
     DestinationBackup = {
       CreateTimestamp = copy.CreateTimestamp,
@@ -215,6 +221,8 @@ function backups.ModifyBackupAttributes(context, input)
   end
   local pending_is_fine = context.settings.pending_backup_attributes == "allow"
   if backup.BackupState ~= "READY" and not (pending_is_fine and backup.BackupState == "PENDING_DELETION") then
+    -- [documented, console] the attributes of a READY backup can be changed
+    -- [assumed] those of others cannot; `pending_backup_attributes = "allow"` allows it in PENDING_DELETION
     return fault.invalid("The backup %s is not READY.", backup.BackupId)
   end
   backup.NeverExpires = input.NeverExpires

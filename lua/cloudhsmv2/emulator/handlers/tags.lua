@@ -1,12 +1,6 @@
 --- TagResource, UntagResource, ListTags.
 --
--- | behaviour | how sure |
--- | --- | --- |
--- | the two writing operations answer `{}` | the API's model |
--- | tags given at creation and later are the same tags | documented |
--- | more than 50 is CloudHsmResourceLimitExceededException, and nothing is changed | the API's model; that nothing is: assumed |
--- | untagging a key that is not there succeeds | assumed |
---
+-- What is known of each rule, and how, stands beside the code; `make behaviours` gathers it in doc/emulator-behaviour.md.
 -- @module cloudhsmv2.emulator.handlers.tags
 
 local fault = require "cloudhsmv2.emulator.fault"
@@ -20,6 +14,7 @@ local function find(context, resource_id)
   local store = context.store
   local record = store.clusters:get(resource_id) or store.backups:get(resource_id)
   if not record or (record.State or record.BackupState) == "DELETED" then
+    -- [assumed] a resource that is not there is CloudHsmResourceNotFoundException
     return fault.not_found("The resource %s was not found.", resource_id)
   end
   return record.tags
@@ -35,8 +30,12 @@ function tags.TagResource(context, input)
   if not fine then
     return nil, failure
   elseif own:count_with(input.TagList) > tagging.LIMIT then
+    -- [documented, API model] more than 50 tags are CloudHsmResourceLimitExceededException
+    -- [assumed] where one tag is too many, none is set
     return fault.limit("A resource can have at most %d tags.", tagging.LIMIT)
   end
+  -- [documented, API model] TagResource and UntagResource answer `{}`
+  -- [documented, API reference] tags given at the creation and later are the same tags
   for _, tag in ipairs(input.TagList) do
     own:set(tag.Key, tag.Value)
   end
@@ -48,6 +47,7 @@ function tags.UntagResource(context, input)
   if not own then
     return nil, failure
   end
+  -- [assumed] untagging a key that is not there succeeds
   for _, key in ipairs(input.TagKeyList) do
     own:remove(key)
   end
@@ -66,6 +66,7 @@ local function each_after(own, sequence)
 end
 
 function tags.ListTags(context, input)
+  -- [observed, recorded] tags are listed in the order in which they were added
   local own, failure = find(context, input.ResourceId)
   if not own then
     return nil, failure

@@ -112,7 +112,8 @@ local function each_share(context, owner, visit)
     if store.region == own.region and (store == own) == (owner == "SELF") then
       for share in store.shares:each(true) do
         local seen = share.listed_from <= context.now
-        -- [assumed] shares of others are seen once they are STANDARD and were accepted
+        -- [documented, RAM API reference] shares of others are seen once they are STANDARD
+        -- [assumed] and were accepted
         if seen and (store == own or shares.accepted_by(context.world, share, own.account)) then
           visit(share, store)
         end
@@ -181,7 +182,7 @@ function handlers.ListResources(context, input)
   if not fine then
     return nil, failure
   elseif input.resourceType and input.resourceType ~= shares.RESOURCE_TYPE then
-    -- [ours] backups are the only resources here
+    -- [ours] there are no resources but backups
     return { resources = {} }
   end
   local arns, share_arns = set_of(input.resourceArns), set_of(input.resourceShareArns)
@@ -204,7 +205,7 @@ function handlers.ListResources(context, input)
           arn = resource.arn,
           type = shares.RESOURCE_TYPE,
           resourceShareArn = share.resourceShareArn,
-          -- [assumed] a backup that is not READY is UNAVAILABLE
+          -- [assumed] a shared backup that is not READY is UNAVAILABLE
           status = backup.BackupState == "READY" and "AVAILABLE" or "UNAVAILABLE",
           creationTime = resource.creationTime,
           lastUpdatedTime = resource.lastUpdatedTime,
@@ -224,7 +225,7 @@ end
 
 function handlers.GetResourceShareAssociations(context, input)
   local kind = input.associationType
-  -- [documented, RAM API reference] a resource cannot be named with principals, nor the other way round
+  -- [documented, RAM API reference] no resource can be named to list principals, and no principal to list resources
   if kind == "PRINCIPAL" and input.resourceArn then
     return refuse.invalid_parameter "You can't specify a resource ARN when the association type is PRINCIPAL."
   elseif kind == "RESOURCE" and input.principal then
@@ -286,7 +287,7 @@ local function find_changeable(context, arn)
   if not share then
     return nil, failure
   elseif share.featureSet ~= "STANDARD" then
-    -- [documented, RAM user guide] a share that came from a policy cannot be changed before it was promoted
+    -- [documented, RAM API reference] a share that came from a policy cannot be changed before it was promoted
     local text = "The resource share %s was created from a policy. Promote it before you change it."
     return refuse.not_permitted(text, arn)
   end
@@ -314,23 +315,25 @@ function handlers.PromoteResourceShareCreatedFromPolicy(context, input)
   local share, failure = find_own(context, input.resourceShareArn)
   if not share then
     return nil, failure
-  elseif share.featureSet ~= "CREATED_FROM_POLICY" or share.permission.featureSet == "PROMOTING_TO_STANDARD" then
-    -- [documented, RAM API model] what is being promoted is an InvalidStateTransitionException
-    -- [assumed] and so is what has been promoted
-    return refuse.invalid_state "The requested state transition is not valid."
-  elseif share.permission.featureSet ~= "STANDARD" then
-    -- [documented, RAM API model] without a permission that fits it is an UnmatchedPolicyPermissionException
+  end
+  local permission, coming = shares.matching_permission(context.world, context.store, share)
+  if share.featureSet ~= "CREATED_FROM_POLICY" or coming then
+    -- [documented, RAM API model] a share that is being or was promoted is an InvalidStateTransitionException
+    -- [assumed] and so is one whose permission is being promoted
+    return refuse.invalid_state "The requested operation isn't valid for the resource share in its current state."
+  elseif not permission then
+    -- [documented, RAM API model] without a permission that fits the answer is UnmatchedPolicyPermissionException
     return refuse.unmatched(
-      "There isn't an existing managed permission that has the same IAM permissions as the one generated from the "
-        .. "resource-based policy. Promote the permission %s first.",
+      "There isn't an existing managed permission defined in RAM that has the same IAM permissions as the "
+        .. "resource-based policy attached to the resource. Promote the permission %s first.",
       share.permission.arn
     )
   end
-  shares.promote(context.world, context.store, share, context.now)
+  shares.promote(context.world, context.store, share, permission, context.now)
   return { returnValue = true }
 end
 
--- The caller's share that has a permission of this ARN.
+-- The caller's share whose policy became a permission of this ARN.
 local function find_permission(context, arn)
   for share in context.store.shares:each(true) do
     if share.status == "ACTIVE" and share.permission.arn == arn then
@@ -343,9 +346,9 @@ function handlers.PromotePermissionCreatedFromPolicy(context, input)
   local fine, failure = check_arns({ input.permissionArn }, "^arn:[%w-]+:ram:[%w-]*:%w+:permission/.+$")
   if not fine then
     return nil, failure
-  elseif not input.name:find "^[%w._-]+$" or #input.name > 36 then
-    -- [documented, RAM API reference] how long the name of a permission may be, and of what characters
-    return refuse.invalid_parameter "The name must have 1 to 36 letters, digits, periods, hyphens and underscores."
+  elseif not input.name:find "^[%w_.-]+$" or #input.name > 36 then
+    -- [documented, RAM API model] the name of a permission has 1 to 36 letters, digits, underscores, periods and hyphens
+    return refuse.invalid_parameter "The name must have 1 to 36 letters, digits, underscores, periods and hyphens."
   end
   local share = find_permission(context, input.permissionArn)
   if not share then
@@ -353,11 +356,15 @@ function handlers.PromotePermissionCreatedFromPolicy(context, input)
   elseif share.permission.featureSet ~= "CREATED_FROM_POLICY" then
     return refuse.invalid_parameter("The permission %s was not created from a policy.", input.permissionArn)
   elseif not share.simple then
-    -- [assumed] a policy with Deny or Condition is no permission
+    -- [assumed] a policy with Deny or Condition makes no permission
     return refuse.invalid_policy "The resource-based policy has more than allowed actions."
   end
-  shares.promote_permission(context.world, context.store, share, input.name, context.now)
-  return { permission = show_permission(share.permission), clientToken = input.clientToken }
+  local permission = shares.promote_permission(context.world, context.store, share, input.name, context.now)
+  if not permission then
+    -- [assumed] two permissions of a name are an InvalidParameterException
+    return refuse.invalid_parameter("There is a permission %s already.", input.name)
+  end
+  return { permission = show_permission(permission), clientToken = input.clientToken }
 end
 
 -- The backups and principals that a request names, or a failure.
@@ -370,7 +377,7 @@ local function read_members(context, input, external_allowed)
     if not arn:find(ANY_ARN) then
       return refuse.malformed_arn("The specified resource ARN, %s, isn't valid.", arn)
     elseif not id then
-      -- [ours] backups are the only resources here
+      -- [ours] nothing but backups can be shared
       return refuse.invalid_parameter("You cannot share the resource %s.", arn)
     elseif not backup or backup.BackupArn ~= arn then
       return refuse.unknown("Resource %s could not be found.", arn)
@@ -384,7 +391,8 @@ local function read_members(context, input, external_allowed)
   for _, principal in ipairs(input.principals or {}) do
     local id = principal:match "^arn:[%w-]+:organizations::%d+:organization/(.+)$"
     if not id and not principal:find "^%d%d%d%d%d%d%d%d%d%d%d%d$" then
-      -- [documented, user guide] backups are shared with whole accounts; [assumed] what is said to other principals
+      -- [documented, user guide] backups are shared with whole accounts
+      -- [assumed] a user or role as principal is an InvalidParameterException
       return refuse.invalid_parameter("You cannot share backups with the principal %s.", principal)
     elseif id and (id ~= organization.id or not organization.members[context.store.account]) then
       return refuse.unknown("OrganizationId %s could not be found.", id)
@@ -421,19 +429,11 @@ local function check_permissions(context, arns)
   elseif not arns or not arns[1] or arns[1] == default.arn then
     return default
   end
-  local share = find_permission(context, arns[1])
-  if not share or share.permission.featureSet ~= "STANDARD" then
+  local permission = context.store.permissions:get(arns[1])
+  if not permission or permission.featureSet ~= "STANDARD" then
     return refuse.unknown("Permission %s could not be found.", arns[1])
   end
-  return share.permission, share.actions
-end
-
-local function copy(record)
-  local out = {}
-  for name, value in pairs(record) do
-    out[name] = value
-  end
-  return out
+  return permission
 end
 
 -- What a client token has brought about before: the share, or a failure; nil alone for a new token.
@@ -441,7 +441,7 @@ local function seen_before(context, input, parameters)
   local tokens = context.store.client_tokens
   local seen = input.clientToken and tokens and tokens[input.clientToken]
   if seen and seen.parameters ~= parameters then
-    -- [documented, RAM API reference] a client token goes with the same parameters
+    -- [documented, RAM API model] a client token with other parameters is an IdempotentParameterMismatchException
     return refuse.other_parameters "The clientToken was used with other parameters before."
   end
   return seen and context.store.shares:get(seen.share)
@@ -463,17 +463,22 @@ function handlers.CreateResourceShare(context, input)
   if not backups then
     return nil, failure
   end
-  local permission, actions = check_permissions(context, input.permissionArns)
+  local permission
+  permission, failure = check_permissions(context, input.permissionArns)
   if not permission then
-    return nil, actions
+    return nil, failure
+  end
+  local actions = {}
+  for i, action in ipairs(permission.actions or {}) do
+    actions[i] = action
   end
   local share = shares.add(context.world, context.store, {
     name = input.name,
     featureSet = "STANDARD",
     allowExternalPrincipals = external_allowed,
     tags = input.tags,
-    permission = copy(permission),
-    actions = actions and copy(actions),
+    permission = shares.use_of(permission),
+    actions = permission.actions and actions,
   }, context.now)
   add_members(context, share, backups, input.principals)
   if input.clientToken then

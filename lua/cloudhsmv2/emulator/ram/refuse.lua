@@ -27,7 +27,7 @@ return {
   rejected = maker "ResourceShareInvitationAlreadyRejectedException",
   expired = maker "ResourceShareInvitationExpiredException",
 
-  -- [assumed] what another path or method answers
+  -- [assumed] another path or method is UnknownOperationException
   unknown_path = maker("UnknownOperationException", 404),
   wrong_method = maker("UnknownOperationException", 405),
 }
