@@ -5,7 +5,11 @@ local function fake_nginx(request, body_file)
   local sent = { header = {} }
   local api = {
     header = sent.header,
-    var = { request_uri = request.target },
+    var = {
+      request_uri = request.target,
+      server_port = request.port or "8080",
+      remote_addr = request.from or "127.0.0.1",
+    },
     update_time = function() end,
     now = function()
       return helper.START

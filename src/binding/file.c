@@ -14,8 +14,8 @@ static int content_close(lua_State *L) {
 }
 
 
-/* Pushes why a file was not `done`: read or written. The texts are our own: those of the system follow the locale. */
-static void push_reason(lua_State *L, chsm_file_status status, const char *done, int error) {
+/* Pushes why a file was not `done`: read or written. The texts are our own: those of the system follow the locale. [-0, +1] */
+void chsm_push_file_reason(lua_State *L, chsm_file_status status, const char *done, int error) {
   switch (status) {
   case CHSM_FILE_MISSING: lua_pushliteral(L, "there is no such folder"); return;
   case CHSM_FILE_FORBIDDEN: lua_pushliteral(L, "permission denied"); return;
@@ -23,13 +23,14 @@ static void push_reason(lua_State *L, chsm_file_status status, const char *done,
   case CHSM_FILE_TOO_LARGE: lua_pushliteral(L, "too large"); return;
   case CHSM_FILE_NO_MEMORY: lua_pushliteral(L, "out of memory"); return;
   case CHSM_FILE_NO_SPACE: lua_pushliteral(L, "no space left"); return;
+  case CHSM_FILE_BUSY: lua_pushliteral(L, "in use"); return;
   default: lua_pushfstring(L, "cannot be %s (errno %d)", done, error); return;
   }
 }
 
 
 /* Argument 1; raises where it is none. */
-static const char *check_path(lua_State *L) {
+const char *chsm_check_path(lua_State *L) {
   size_t length;
   const char *path = luaL_checklstring(L, 1, &length);
   luaL_argcheck(L, strlen(path) == length, 1, "a path cannot have a zero byte");
@@ -40,7 +41,7 @@ static const char *check_path(lua_State *L) {
 /* read_file(path, most) -> content of a regular file of at most `most` bytes | nil: there is none | nil, reason.
    The copy that is not Lua's is wiped, also when Lua runs out of memory. */
 static int file_read(lua_State *L) {
-  const char *path = check_path(L);
+  const char *path = chsm_check_path(L);
   lua_Number most = luaL_checknumber(L, 2);
   luaL_argcheck(L, most >= 0 && most <= 1073741824.0, 2, "0 to 2^30 bytes");
 
@@ -57,7 +58,7 @@ static int file_read(lua_State *L) {
   chsm_buffer_wipe(content);
   lua_pushnil(L);
   if (status == CHSM_FILE_MISSING) return 1;
-  push_reason(L, status, "read", error);
+  chsm_push_file_reason(L, status, "read", error);
   return 2;
 }
 
@@ -67,7 +68,7 @@ static int file_read(lua_State *L) {
 static int file_write(lua_State *L) {
   size_t length;
   int error = 0;
-  const char *path = check_path(L);
+  const char *path = chsm_check_path(L);
   const char *bytes = luaL_checklstring(L, 2, &length);
   chsm_file_status status = chsm_file_write(path, bytes, length, &error);
   if (status == CHSM_FILE_WRITTEN) {
@@ -75,7 +76,7 @@ static int file_write(lua_State *L) {
     return 1;
   }
   lua_pushnil(L);
-  push_reason(L, status, "written", error);
+  chsm_push_file_reason(L, status, "written", error);
   return 2;
 }
 

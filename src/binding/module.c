@@ -167,6 +167,7 @@ CHSM_EXPORT int luaopen_cloudhsmv2_core(lua_State *L) {
   chsm_open_transfer(L);
   lua_setfield(L, -2, "transfer");
   chsm_open_file(L);
+  chsm_open_journal(L);
   chsm_open_process(L);
   lua_setfield(L, -2, "process");
   chsm_open_ec_key(L);

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,13 +21,16 @@ enum { CHUNK = 4096, MOST_LINKS = 40, RANDOM = 8, NAME_TRIES = 8 };
 static const char PREFIX[] = ".cloudhsmv2-"; /* of temporary files */
 
 
-static chsm_file_status failure_of(int error) {
+/* What an errno means. */
+chsm_file_status chsm_file_failure(int error) {
   switch (error) {
   case ENOENT:
   case ENOTDIR: return CHSM_FILE_MISSING;
   case EACCES:
   case EPERM:
   case EROFS: return CHSM_FILE_FORBIDDEN;
+  case EISDIR: return CHSM_FILE_NOT_REGULAR;
+  case EFBIG: return CHSM_FILE_TOO_LARGE;
   case ENOSPC:
   case EDQUOT: return CHSM_FILE_NO_SPACE;
   default: return CHSM_FILE_FAILED;
@@ -60,7 +64,7 @@ chsm_file_status chsm_file_read(const char *path, size_t most, chsm_buffer *cont
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) {
     *error = errno;
-    return failure_of(*error);
+    return chsm_file_failure(*error);
   }
 
   struct stat facts;
@@ -128,6 +132,15 @@ static int open_temporary(const char *path, char temporary[PATH_MAX], int *error
 }
 
 
+/* Opens `temporary`, which was left behind if it is there. -1: `*error` says why. */
+static int open_beside(const char *temporary, int *error) {
+  unlink(temporary);
+  int fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+  *error = errno;
+  return fd;
+}
+
+
 /* Writes everything and has it on the disk. 0, or the errno. */
 static int fill(int fd, const char *bytes, size_t length) {
   struct stat facts;
@@ -148,14 +161,45 @@ static int fill(int fd, const char *bytes, size_t length) {
 }
 
 
-/* Has the new name in the folder on the disk, too, where the folder can be opened. Without it a crash may bring the old file back. */
-static void sync_folder(char path[PATH_MAX]) {
-  char *slash = strrchr(path, '/');
-  if (slash) slash[slash == path] = '\0';
-  int fd = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+/* Has a new name in the folder on the disk, too, where the folder can be opened. Without it a crash may bring the old file back. */
+void chsm_file_sync_folder(const char *path) {
+  char folder[PATH_MAX];
+  const char *slash = strrchr(path, '/');
+  size_t length = slash ? (size_t)(slash - path) : 0;
+  if (length >= sizeof folder) return;
+  memcpy(folder, path, length);
+  folder[length] = '\0';
+  int fd = open(length ? folder : slash ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return;
   fsync(fd);
   close(fd);
+}
+
+
+/* Takes an exclusive lock, or fails at once. 0, or the errno. */
+int chsm_file_lock(int fd) {
+  int failed;
+  do {
+    failed = flock(fd, LOCK_EX | LOCK_NB);
+  } while (failed && errno == EINTR);
+  return failed ? errno : 0;
+}
+
+
+/* Writes a new file that is open at `fd` and gives it the name `path`. Where this fails it is gone. 0, or the errno. With `lasting` it is
+   locked before it has its name, and stays open. */
+static int finish(int fd, const char *temporary, const char *path, const char *bytes, size_t length, bool lasting) {
+  int error = fill(fd, bytes, length);
+  if (lasting && !error) error = chsm_file_lock(fd);
+  if (!lasting && close(fd) && errno != EINTR && !error) error = errno; /* some file systems tell only now that there is no space */
+  if (!error && rename(temporary, path)) error = errno;
+  if (error) {
+    unlink(temporary);
+    if (lasting) close(fd);
+    return error;
+  }
+  chsm_file_sync_folder(path);
+  return 0;
 }
 
 
@@ -168,18 +212,24 @@ chsm_file_status chsm_file_write(const char *path, const char *bytes, size_t len
   *error = ENAMETOOLONG;
   if (size > sizeof target) return CHSM_FILE_FAILED;
   memcpy(target, path, size);
-  if (!follow_links(target, error)) return failure_of(*error);
+  if (!follow_links(target, error)) return chsm_file_failure(*error);
   if (stat(target, &facts) == 0 && !S_ISREG(facts.st_mode)) return CHSM_FILE_NOT_REGULAR;
 
   int fd = open_temporary(target, temporary, error);
-  if (fd < 0) return failure_of(*error);
-  *error = fill(fd, bytes, length);
-  if (close(fd) && errno != EINTR && !*error) *error = errno; /* some file systems tell only now that there is no space */
-  if (!*error && rename(temporary, target)) *error = errno;
-  if (*error) {
-    unlink(temporary);
-    return failure_of(*error);
-  }
-  sync_folder(target);
+  if (fd < 0) return chsm_file_failure(*error);
+  *error = finish(fd, temporary, target, bytes, length, false);
+  return *error ? chsm_file_failure(*error) : CHSM_FILE_WRITTEN;
+}
+
+
+/* As chsm_file_write, for one who has the lock of the file at `path`, which is no link: the new file is locked from before it has its
+   name, and stays open for reading and writing at `*kept`. It is written as `temporary`, in the same folder; one that a process which was
+   killed has left there is replaced. */
+chsm_file_status chsm_file_succeed(const char *path, const char *temporary, const char *bytes, size_t length, int *kept, int *error) {
+  int fd = open_beside(temporary, error);
+  if (fd < 0) return chsm_file_failure(*error);
+  *error = finish(fd, temporary, path, bytes, length, true);
+  if (*error) return chsm_file_failure(*error);
+  *kept = fd;
   return CHSM_FILE_WRITTEN;
 }

@@ -45,6 +45,7 @@ static const char *problem_of(chsm_file_status status) {
   case CHSM_FILE_TOO_LARGE:
   case CHSM_FILE_NO_MEMORY: return "is too large";
   case CHSM_FILE_NO_SPACE:
+  case CHSM_FILE_BUSY:
   case CHSM_FILE_FAILED: break;
   }
   return "cannot be read";
