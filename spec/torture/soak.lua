@@ -84,7 +84,7 @@ if first_failure then
   print(first_failure)
 end
 print(
-  ("%d calls over TLS, %.0f a second, %d failed; resident memory grew by %d KiB after the first tenth; descriptors %d, then at most %d"):format(
+  ("%d calls over TLS, %.0f a second, %d failed; memory grew by %d KiB after the first tenth; descriptors %d, then at most %d"):format(
     calls,
     calls / elapsed,
     failures,
