@@ -40,8 +40,8 @@ STYLUA   = $(or $(shell command -v stylua 2>/dev/null),build/tools/node_modules/
 PARALLEL = $(MAKE) --no-print-directory --silent -j$(shell nproc)
 HERE     = LUA_PATH='./lua/?.lua;./lua/?/init.lua;./?.lua;;' LUA_CPATH='$(BUILD)/$1/?.so;;' $(call lua,$1)
 
-.PHONY: all units fuzzers fuzz oom once hazards soak test check demo doctor lint lint-c lint-lua lint-format lint-library conformance \
-        bench bench-emulator interop behaviours model asan browser dashboard install rock doc clean help
+.PHONY: all units fuzzers fuzz oom once hazards soak coverage valgrind torture test check demo doctor lint lint-c lint-lua lint-format \
+        lint-library conformance bench bench-emulator interop behaviours model asan browser dashboard install rock doc clean help
 .DELETE_ON_ERROR:
 
 all: $(MODULES) ## build the module for every Lua that pkg-config finds
@@ -224,6 +224,21 @@ soak: ## CALLS (200000) calls over TLS: memory and descriptors stay what they we
 	@$(PARALLEL) all LUA_VERSIONS='5.4 jit'
 	@$(call HERE,5.4) spec/torture/soak.lua $(CALLS) 5.4
 	@$(call HERE,jit) spec/torture/soak.lua $(CALLS) jit
+
+coverage: ## which lines the specs run, of C and of Lua, by file
+	@spec/tools/setup coverage
+	@$(PARALLEL) all LUA_VERSIONS=jit
+	@$(PARALLEL) all units BUILD=build/coverage CC=gcc LUA_VERSIONS=5.4 HARDENING= CFLAGS='-O0 -g --coverage'
+	@spec/tools/coverage build/coverage
+
+valgrind: ## the C unit programs and some specs under valgrind
+	@spec/tools/setup valgrind
+	@$(PARALLEL) all units LUA_VERSIONS='5.4 jit'
+	@spec/tools/valgrind $(BUILD)
+
+torture: ## all of these, with one table at the end: in about 25 minutes
+	@spec/tools/setup torture
+	@spec/tools/torture
 
 # LuaJIT looks where Lua 5.1 looks.
 SHARE = $(PREFIX)/share/lua/$(LUA_VERSION:jit=5.1)

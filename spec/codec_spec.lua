@@ -429,6 +429,7 @@ describe("decoding by shape", function()
   end)
 
   it("reads blobs", function()
+    assert.are.equal("", decoded("Thing", '{"Bytes":""}').Bytes)
     assert.are.equal("\0\255", decoded("Thing", '{"Bytes":"AP8="}').Bytes)
     assert.are.equal("\255\255\255", decoded("Thing", '{"Bytes":"\\/\\/\\/\\/"}').Bytes)
   end)

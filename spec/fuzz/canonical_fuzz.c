@@ -346,8 +346,8 @@ static void check_signature(const chsm_sigv4_request *request, const char *secre
   memcpy(service, request->service.bytes, request->service.length);
   SHA256((const unsigned char *)canonical->bytes, canonical->length, digest);
   to_hex(digest, 32, digest_hex);
-  to_sign.length = (size_t)snprintf(to_sign.bytes, ROOM, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/%s/aws4_request\n%s", date, date, region, service,
-                                    digest_hex);
+  to_sign.length =
+      (size_t)snprintf(to_sign.bytes, ROOM, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/%s/aws4_request\n%s", date, date, region, service, digest_hex);
   EXPECT(result->string_to_sign_length == to_sign.length && !memcmp(result->string_to_sign, to_sign.bytes, to_sign.length));
 
   char key[64];
@@ -364,8 +364,10 @@ static void check_signature(const chsm_sigv4_request *request, const char *secre
 
 
 static chsm_text header_name(input *in) {
-  static const char *const known[] = { "Host", "host", "Content-Type", "X-Amz-Target", "x-amz-meta", "X-AMZ-CONTENT-SHA256", "X-Amz-Date",
-                                       "Authorization", "x-amz-security-token", "User-Agent", "x-amz-", "Zz" };
+  static const char *const known[] = { "Host",         "host",          "Content-Type",
+                                       "X-Amz-Target", "x-amz-meta",    "X-AMZ-CONTENT-SHA256",
+                                       "X-Amz-Date",   "Authorization", "x-amz-security-token",
+                                       "User-Agent",   "x-amz-",        "Zz" };
   unsigned choice = take_byte(in) % 16;
   if (choice < sizeof known / sizeof *known) return (chsm_text) { known[choice], strlen(known[choice]) };
   return take_text(in, 200);
@@ -430,8 +432,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_signature(&request, secret, date, &expected, &result);
     static text authorization;
     authorization.length = (size_t)snprintf(authorization.bytes, ROOM,
-                                            "AWS4-HMAC-SHA256 Credential=%s/%.8s/%.*s/%.*s/aws4_request, SignedHeaders=%s, Signature=%.64s", id,
-                                            date, (int)request.region.length, request.region.bytes, (int)request.service.length,
+                                            "AWS4-HMAC-SHA256 Credential=%s/%.8s/%.*s/%.*s/aws4_request, SignedHeaders=%s, Signature=%.64s",
+                                            id, date, (int)request.region.length, request.region.bytes, (int)request.service.length,
                                             request.service.bytes, signed_names.bytes, result.signature);
     EXPECT(result.authorization_length == authorization.length && !memcmp(result.authorization, authorization.bytes, authorization.length));
   }

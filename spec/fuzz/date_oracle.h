@@ -37,8 +37,7 @@ static inline bool date_oracle_read(const char *bytes, size_t length, double *se
   static bool ready;
   if (!ready) {
     regcomp(&number, "^-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?$", REG_EXTENDED);
-    regcomp(&iso,
-            "^([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(\\.[0-9]+)?([Zz]|([+-])([0-9]{2}):?([0-9]{2}))$",
+    regcomp(&iso, "^([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(\\.[0-9]+)?([Zz]|([+-])([0-9]{2}):?([0-9]{2}))$",
             REG_EXTENDED);
     regcomp(&http,
             "^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ([0-9]{4}) "

@@ -1,8 +1,8 @@
 /* Decoding by shape, from bytes to Lua values, against a second opinion: what a strict reader makes of the text, and what the
    shape allows of that. They have to agree on whether there is a value, and on every part of it. */
 #include "date_oracle.h"
-#include "json_oracle.h"
 #include "harness.h"
+#include "json_oracle.h"
 
 enum { CODEC = 1, MODEL = 2 };
 
@@ -26,7 +26,7 @@ typedef enum { S, N, I, L, D, B, T, X, DL, SL, DM, SM, U, DOCUMENT, A, ANY, SHAP
 static const struct {
   const char *name;
   shape of;
-} MEMBERS[] = { { "s", S },   { "n", N },   { "i", I },   { "l", L },   { "d", D },   { "b", B },   { "t", T },          { "x", X },
+} MEMBERS[] = { { "s", S },   { "n", N },   { "i", I },   { "l", L },   { "d", D }, { "b", B },          { "t", T }, { "x", X },
                 { "dl", DL }, { "sl", SL }, { "dm", DM }, { "sm", SM }, { "u", U }, { "doc", DOCUMENT }, { "a", A } };
 
 static bool agree(lua_State *state, const node *n, shape s, bool compare);

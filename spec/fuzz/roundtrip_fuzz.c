@@ -1,7 +1,7 @@
 /* Values that are written and read again: nothing is lost, a second writing gives the same bytes, and what is written is JSON
    to a strict reader. The bytes of the input steer a generator of values. */
-#include "json_oracle.h"
 #include "harness.h"
+#include "json_oracle.h"
 
 enum { MODEL = 1, ENCODE, DECODE, LIST, TOP = LIST, DEPTH = 24 };
 
@@ -12,7 +12,8 @@ static const char MODEL_OF_ALL[] =
     "  S = { type = 'string' }, I = { type = 'integer' }, L = { type = 'long' }, D = { type = 'double' }, B = { type = 'boolean' },\n"
     "  T = { type = 'timestamp' }, H = { type = 'timestamp', timestampFormat = 'rfc822' },\n"
     "  Z = { type = 'timestamp', timestampFormat = 'iso8601' }, X = { type = 'blob' },\n"
-    "  SL = { type = 'list', member = to 'S' }, AL = { type = 'list', member = to 'A' }, IM = { type = 'map', key = to 'S', value = to 'I' },\n"
+    "  SL = { type = 'list', member = to 'S' }, AL = { type = 'list', member = to 'A' }, IM = { type = 'map', key = to 'S', value = to 'I' "
+    "},\n"
     "  U = { type = 'structure', union = true, members = { s = to 'S', i = to 'I' } },\n"
     "  J = { type = 'structure', document = true, members = {} },\n"
     "  A = { type = 'structure', members = { s = to 'S', i = to 'I', l = to 'L', d = to 'D', b = to 'B', t = to 'T', h = to 'H',\n"
@@ -68,15 +69,42 @@ static double make_double(source *s) {
 static void make_member(source *s, unsigned kind, int depth) {
   lua_State *L = s->L;
   switch (kind) {
-  case 0: make_string(s, false); lua_setfield(L, -2, "s"); break;
-  case 1: lua_pushinteger(L, (lua_Integer)(int32_t)take_bits(s, 4)); lua_setfield(L, -2, "i"); break;
-  case 2: lua_pushinteger(L, (lua_Integer)take_bits(s, 8)); lua_setfield(L, -2, "l"); break;
-  case 3: lua_pushnumber(L, make_double(s)); lua_setfield(L, -2, "d"); break;
-  case 4: lua_pushboolean(L, (int)take(s) & 1); lua_setfield(L, -2, "b"); break;
-  case 5: lua_pushnumber(L, (double)((int64_t)take_bits(s, 6) % INT64_C(60000000000000)) / 1000); lua_setfield(L, -2, "t"); break;
-  case 6: lua_pushnumber(L, (double)((int64_t)take_bits(s, 6) % INT64_C(253402300800))); lua_setfield(L, -2, "h"); break;
-  case 7: lua_pushnumber(L, (double)((int64_t)take_bits(s, 6) % INT64_C(253402300800))); lua_setfield(L, -2, "z"); break;
-  case 8: make_string(s, true); lua_setfield(L, -2, "x"); break;
+  case 0:
+    make_string(s, false);
+    lua_setfield(L, -2, "s");
+    break;
+  case 1:
+    lua_pushinteger(L, (lua_Integer)(int32_t)take_bits(s, 4));
+    lua_setfield(L, -2, "i");
+    break;
+  case 2:
+    lua_pushinteger(L, (lua_Integer)take_bits(s, 8));
+    lua_setfield(L, -2, "l");
+    break;
+  case 3:
+    lua_pushnumber(L, make_double(s));
+    lua_setfield(L, -2, "d");
+    break;
+  case 4:
+    lua_pushboolean(L, (int)take(s) & 1);
+    lua_setfield(L, -2, "b");
+    break;
+  case 5:
+    lua_pushnumber(L, (double)((int64_t)take_bits(s, 6) % INT64_C(60000000000000)) / 1000);
+    lua_setfield(L, -2, "t");
+    break;
+  case 6:
+    lua_pushnumber(L, (double)((int64_t)take_bits(s, 6) % INT64_C(253402300800)));
+    lua_setfield(L, -2, "h");
+    break;
+  case 7:
+    lua_pushnumber(L, (double)((int64_t)take_bits(s, 6) % INT64_C(253402300800)));
+    lua_setfield(L, -2, "z");
+    break;
+  case 8:
+    make_string(s, true);
+    lua_setfield(L, -2, "x");
+    break;
   case 9:
     lua_newtable(L);
     for (unsigned i = 1, count = take(s) % 5; i <= count; i++) {
@@ -114,7 +142,10 @@ static void make_member(source *s, unsigned kind, int depth) {
     else
       lua_setfield(L, -2, "j");
     break;
-  default: make_structure(s, depth - 1); lua_setfield(L, -2, "a"); break;
+  default:
+    make_structure(s, depth - 1);
+    lua_setfield(L, -2, "a");
+    break;
   }
 }
 

@@ -24,10 +24,18 @@ canned.calls = {
     '{"DestinationBackup":{"CreateTimestamp":1767225601.5,"SourceBackup":"backup-abcdefghijk","SourceRegion":"eu-west-1"}}',
   },
   CreateCluster = {
-    { HsmType = "hsm2m.medium", Mode = "FIPS", SubnetIds = { "subnet-0a1b2c3d" }, TagList = { { Key = "a", Value = "b" } } },
+    {
+      HsmType = "hsm2m.medium",
+      Mode = "FIPS",
+      SubnetIds = { "subnet-0a1b2c3d" },
+      TagList = { { Key = "a", Value = "b" } },
+    },
     '{"Cluster":' .. CLUSTER .. "}",
   },
-  CreateHsm = { { ClusterId = CLUSTER_ID, AvailabilityZone = "eu-west-1a", IpAddress = "10.0.1.5" }, '{"Hsm":' .. HSM .. "}" },
+  CreateHsm = {
+    { ClusterId = CLUSTER_ID, AvailabilityZone = "eu-west-1a", IpAddress = "10.0.1.5" },
+    '{"Hsm":' .. HSM .. "}",
+  },
   DeleteBackup = { { BackupId = BACKUP_ID }, '{"Backup":' .. BACKUP .. "}" },
   DeleteCluster = { { ClusterId = CLUSTER_ID }, '{"Cluster":' .. CLUSTER .. "}" },
   DeleteHsm = { { ClusterId = CLUSTER_ID, HsmId = "hsm-abcdefghijk" }, '{"HsmId":"hsm-abcdefghijk"}' },
@@ -45,7 +53,10 @@ canned.calls = {
   ListTags = { { ResourceId = CLUSTER_ID, MaxResults = 10 }, '{"TagList":[{"Key":"stage","Value":"prod"}]}' },
   ModifyBackupAttributes = { { BackupId = BACKUP_ID, NeverExpires = true }, '{"Backup":' .. BACKUP .. "}" },
   ModifyCluster = { { ClusterId = CLUSTER_ID, HsmType = "hsm2m.medium" }, '{"Cluster":' .. CLUSTER .. "}" },
-  PutResourcePolicy = { { ResourceArn = ARN, Policy = "{}" }, '{"ResourceArn":"' .. ARN .. '","Policy":' .. POLICY .. "}" },
+  PutResourcePolicy = {
+    { ResourceArn = ARN, Policy = "{}" },
+    '{"ResourceArn":"' .. ARN .. '","Policy":' .. POLICY .. "}",
+  },
   RestoreBackup = { { BackupId = BACKUP_ID }, '{"Backup":' .. BACKUP .. "}" },
   TagResource = { { ResourceId = CLUSTER_ID, TagList = { { Key = "stage", Value = "prod" } } }, "{}" },
   UntagResource = { { ResourceId = CLUSTER_ID, TagKeyList = { "stage" } }, "{}" },
@@ -59,7 +70,9 @@ canned.pages = {
   '{"Backups":[' .. BACKUP .. "," .. BACKUP .. '],"NextToken":"three"}',
   '{"Backups":[' .. BACKUP .. "]}",
 }
-canned.cluster_in_progress = '{"Clusters":[' .. CLUSTER:gsub('"State":"ACTIVE",("SubnetMapping":{"eu)', '"State":"CREATE_IN_PROGRESS",%1') .. "]}"
+canned.cluster_in_progress = '{"Clusters":['
+  .. CLUSTER:gsub('"State":"ACTIVE",("SubnetMapping":{"eu)', '"State":"CREATE_IN_PROGRESS",%1')
+  .. "]}"
 
 canned.credentials = { access_key_id = "AKIDEXAMPLE", secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" }
 

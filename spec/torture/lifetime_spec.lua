@@ -12,7 +12,11 @@ local function run(script)
   local file = assert(io.open(path, "w"))
   file:write(script)
   file:close()
-  local pipe = assert(io.popen(("LUA_PATH='%s' LUA_CPATH='%s' %s %s 2>&1; echo $?"):format(package.path, package.cpath, INTERPRETER, path)))
+  local pipe = assert(
+    io.popen(
+      ("LUA_PATH='%s' LUA_CPATH='%s' %s %s 2>&1; echo $?"):format(package.path, package.cpath, INTERPRETER, path)
+    )
+  )
   local text = pipe:read "*a"
   pipe:close()
   os.remove(path)

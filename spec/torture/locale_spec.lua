@@ -13,7 +13,10 @@ local LOCALES = { "C", "de_DE.UTF-8", "tr_TR.UTF-8" }
 local function exchange(operation, during)
   local runtime = fake_runtime.new(function()
     during()
-    return { body = canned.calls[operation][2], headers = { date = "Thu, 01 Jan 2026 00:00:00 GMT", ["x-amzn-requestid"] = "TITLE" } }
+    return {
+      body = canned.calls[operation][2],
+      headers = { date = "Thu, 01 Jan 2026 00:00:00 GMT", ["x-amzn-requestid"] = "TITLE" },
+    }
   end)
   local client = assert(cloudhsmv2.new {
     region = "eu-west-1",
@@ -75,7 +78,11 @@ describe("in a German and in a Turkish locale", function()
     local model
     in_every_locale(function()
       model = model
-        or codec.compile { A = { type = "structure", members = { D = { shape = "D" }, L = { shape = "L" } } }, D = { type = "double" }, L = { type = "list", member = { shape = "D" } } }
+        or codec.compile {
+          A = { type = "structure", members = { D = { shape = "D" }, L = { shape = "L" } } },
+          D = { type = "double" },
+          L = { type = "list", member = { shape = "D" } },
+        }
       assert.are.equal('{"D":1.5,"L":[0.25,1e22]}', model:encode("A", { D = 1.5, L = { 0.25, 1e22 } }))
       assert.are.same({ D = 1.5, L = { 0.25, 1e22 } }, model:decode("A", '{"D":1.5,"L":[0.25,1e22]}'))
     end)

@@ -13,8 +13,24 @@ local WORKERS = 48
 local LIFETIME = math.floor(300 + runs / 100) -- seconds
 local OPERATIONS = { "CreateCluster", "CreateHsm", "CopyBackupToRegion", "InitializeCluster", "ModifyCluster" }
 local FAULTS = {
-  "close_request", "close_request", "reset_request", "reset_request", "stall_request", "close_answer", "close_answer", "reset_answer",
-  "reset_answer", "stall_answer", "good", "delay", "drip", "broken", "refused", "throttled", "garbage", "no_listener",
+  "close_request",
+  "close_request",
+  "reset_request",
+  "reset_request",
+  "stall_request",
+  "close_answer",
+  "close_answer",
+  "reset_answer",
+  "reset_answer",
+  "stall_answer",
+  "good",
+  "delay",
+  "drip",
+  "broken",
+  "refused",
+  "throttled",
+  "garbage",
+  "no_listener",
 }
 local LAST_BYTE = 1700 -- no request and no answer is longer
 local INTERPRETER = rawget(_G, "jit") and "luajit" or (_VERSION:gsub("^Lua ", "lua"))
@@ -28,7 +44,12 @@ end
 
 local function start_server()
   local announcement = os.tmpname()
-  local command = ("exec %s spec/torture/once_server.lua %d %d > '%s'"):format(INTERPRETER, WORKERS, LIFETIME, announcement)
+  local command = ("exec %s spec/torture/once_server.lua %d %d > '%s'"):format(
+    INTERPRETER,
+    WORKERS,
+    LIFETIME,
+    announcement
+  )
   local input = assert(io.popen(command, "w"))
   local ports = {}
   for _ = 1, 500 do
@@ -122,7 +143,10 @@ local function count(run, report, ambiguity_is_retried)
     return
   end
   tally.passed = tally.passed + 1
-  local kind = run.out and "succeeded" or run.err.sent == "no" and "unsent" or run.err.kind == "ambiguous" and "ambiguous" or "other"
+  local kind = run.out and "succeeded"
+    or run.err.sent == "no" and "unsent"
+    or run.err.kind == "ambiguous" and "ambiguous"
+    or "other"
   tally[kind] = tally[kind] + 1
   tally.kept = tally.kept + (run.plan.warm == "keep" and 1 or 0)
 end
@@ -189,8 +213,16 @@ end
 shared.close()
 server:close()
 
-print(("seed %d: %d succeeded, %d ambiguous, %d unsent, %d refused or throttled; %d beside a kept connection; %.0f a second"):format(
-  seed, tally.succeeded, tally.ambiguous, tally.unsent, tally.other, tally.kept, runs / elapsed
-))
+print(
+  ("seed %d: %d succeeded, %d ambiguous, %d unsent, %d refused or throttled; %d beside a kept connection; %.0f a second"):format(
+    seed,
+    tally.succeeded,
+    tally.ambiguous,
+    tally.unsent,
+    tally.other,
+    tally.kept,
+    runs / elapsed
+  )
+)
 print(("once: %d passed, %d failed"):format(tally.passed, tally.failed))
 os.exit(tally.failed == 0 and tally.passed == runs and 0 or 1)

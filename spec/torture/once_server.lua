@@ -242,7 +242,11 @@ function faults.throttled(connection, _, report)
     return
   end
   report.rejected = report.rejected + 1
-  return answered(connection, report, answer("400 Bad Request", '{"__type":"ThrottlingException","message":"Rate exceeded"}'))
+  return answered(
+    connection,
+    report,
+    answer("400 Bad Request", '{"__type":"ThrottlingException","message":"Rate exceeded"}')
+  )
 end
 
 function faults.garbage(connection, _, report)

@@ -8,7 +8,8 @@ local names, scenarios = {}, {}
 -- A runtime whose answers are scripted; nothing waits.
 local function runtime_of(answers)
   local sent, clock = 0, 100
-  local headers = { ["x-amzn-requestid"] = "12345678-90ab-cdef-1234-567890abcdef", date = "Thu, 01 Jan 2026 00:00:00 GMT" }
+  local headers =
+    { ["x-amzn-requestid"] = "12345678-90ab-cdef-1234-567890abcdef", date = "Thu, 01 Jan 2026 00:00:00 GMT" }
   return {
     send = function()
       sent = sent + 1

@@ -32,7 +32,11 @@ end
 local certificates = tls.make()
 local server = nginx.start {
   ports = { "tls" },
-  values = { certificate = certificates.good.certificate, key = certificates.good.key, body = canned.calls.DescribeClusters[2]:gsub("\\n", "") },
+  values = {
+    certificate = certificates.good.certificate,
+    key = certificates.good.key,
+    body = canned.calls.DescribeClusters[2]:gsub("\\n", ""),
+  },
   http = [[
     server {
       listen 127.0.0.1:${tls} ssl;
@@ -79,8 +83,15 @@ local passed = judge(failures == 0) + judge(drift <= MOST_DRIFT) + judge(most_fi
 if first_failure then
   print(first_failure)
 end
-print(("%d calls over TLS, %.0f a second, %d failed; resident memory grew by %d KiB after the first tenth; descriptors %d, then at most %d"):format(
-  calls, calls / elapsed, failures, drift, files, most_files
-))
+print(
+  ("%d calls over TLS, %.0f a second, %d failed; memory grew by %d KiB after the first tenth; descriptors %d, then at most %d"):format(
+    calls,
+    calls / elapsed,
+    failures,
+    drift,
+    files,
+    most_files
+  )
+)
 print(("soak-%s: %d passed, %d failed"):format(name, passed, 3 - passed))
 os.exit(passed == 3 and 0 or 1)

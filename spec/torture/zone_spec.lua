@@ -42,7 +42,13 @@ local function printed_in(zone)
   local file = assert(io.open(path, "w"))
   file:write(SCRIPT)
   file:close()
-  local command = ("LUA_PATH='%s' LUA_CPATH='%s' TZ=%s %s %s 2>&1"):format(package.path, package.cpath, zone, INTERPRETER, path)
+  local command = ("LUA_PATH='%s' LUA_CPATH='%s' TZ=%s %s %s 2>&1"):format(
+    package.path,
+    package.cpath,
+    zone,
+    INTERPRETER,
+    path
+  )
   local pipe = assert(io.popen(command))
   local text = pipe:read "*a"
   pipe:close()
