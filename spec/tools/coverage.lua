@@ -84,13 +84,12 @@ end
 
 -- The lines of a file that hold code, by the compiler's listing.
 local function executable(path)
-  local lines, vararg = {}, nil
+  local lines = {}
   for _, text in ipairs(lines_of("luac5.4 -l -p " .. path)) do
     local line, operation = text:match "^\t%d+\t%[(%d+)%]\t(%S+)"
-    if line and operation ~= "VARARGPREP" and not (operation:find "^RETURN" and vararg) then
+    if line and operation ~= "VARARGPREP" then
       lines[tonumber(line)] = true
     end
-    vararg = nil
   end
   return lines
 end
