@@ -81,4 +81,20 @@ describe("a clock", function()
       end)
     end
   end)
+
+  it("goes on exactly where another one was", function()
+    local first = assert(clock.new("frozen", 1767225600.1))
+    for _ = 1, 100 do
+      first:advance(0.1)
+    end
+    local second = assert(clock.new("frozen", 5))
+    second:advance(7)
+    second:load(first:dump())
+    for _ = 1, 100 do
+      assert.are.equal(first:time(), second:time())
+      first:advance(1 / 3)
+      second:advance(1 / 3)
+    end
+    assert.is_true(math.abs(second:now() - 7 - 100 / 3) < 0.001)
+  end)
 end)

@@ -13,6 +13,7 @@ local LIFETIME = 900 -- seconds
 local EXAMPLE_SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 
 local emulated = assert(emulator.new {
+  organization = { management = "111122223333" },
   allow_hsm1 = true, -- an older SDK knows no Mode, which every other type needs
   credentials = {
     AKIDEXAMPLE = { secret_access_key = EXAMPLE_SECRET, account = "111122223333" },

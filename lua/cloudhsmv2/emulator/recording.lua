@@ -15,6 +15,7 @@
 local codec = require "cloudhsmv2.codec"
 local errors = require "cloudhsmv2.errors"
 local lower = require("cloudhsmv2.text").lower
+local ram = require "cloudhsmv2.emulator.ram.model"
 local redact = require "cloudhsmv2.redact"
 
 local recording = {}
@@ -72,6 +73,12 @@ local SHAPES = {
   },
 }
 
+-- RAM's operations by path.
+local BY_PATH = {}
+for name in pairs(ram.operations) do
+  BY_PATH["/" .. lower(name)] = name
+end
+
 -- Compiled at the first use, so that `require` does nothing.
 local compiled
 local function model()
@@ -115,7 +122,7 @@ function recording.operation_of(request)
       return pair[2]:match "%.([A-Za-z0-9]+)$"
     end
   end
-  return request.target:match "^/([a-z]+)"
+  return BY_PATH[request.target:match "^[^?]*"]
 end
 
 --- Writes an exchange down.
