@@ -52,8 +52,11 @@ describe("an ordered collection", function()
       items[i] = { id = "item " .. i }
     end
     list:insert_all { items[3], items[1], items[2] }
-    assert.is_nil(list.touched)
-    list.touched = {}
+    assert.are.same({}, list.touched)
+    list.watcher = { active = false }
+    list:get "item 1"
+    assert.are.same({}, list.touched)
+    list.watcher.active = true
     list:get "item 2"
     list:get "item 9"
     assert.are.same({ [items[2]] = true }, list.touched)

@@ -40,7 +40,7 @@ local APART = {
   keys = true,
   collections = true,
   used = true,
-  watches = true,
+  watcher = true,
   keeps = true,
   dirty_ids = true,
 }

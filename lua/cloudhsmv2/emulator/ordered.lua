@@ -1,7 +1,7 @@
 --- A collection that is kept in order, so that a page can start after any item, even one that is gone.
 --
--- With a table as its `touched`, a collection notes there, as keys, the items that it gave out, took in or let go: those that
--- somebody may have changed.
+-- With a table as its `watcher`, a collection notes in `touched`, as keys, the items that it gave out, took in or let go while the
+-- watcher is `active`: those that somebody may have changed.
 -- @module cloudhsmv2.emulator.ordered
 
 local floor = math.floor
@@ -11,7 +11,8 @@ local methods = {}
 local metatable = { __name = "cloudhsmv2.emulator.ordered", __index = methods }
 
 local function touch(self, item)
-  if self.touched and item then
+  local watcher = self.watcher
+  if watcher and watcher.active and item then
     self.touched[item] = true
   end
   return item
@@ -108,7 +109,7 @@ end
 -- @tparam function less whether item a comes before item b, a total order
 -- @treturn table
 function ordered.new(id_member, less)
-  return setmetatable({ items = {}, by_id = {}, id_member = id_member, less = less }, metatable)
+  return setmetatable({ items = {}, by_id = {}, id_member = id_member, less = less, touched = {} }, metatable)
 end
 
 return ordered

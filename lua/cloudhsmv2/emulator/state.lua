@@ -54,7 +54,7 @@ function methods:store(account, region)
     }
     for name, collection in pairs(store) do
       if ordered.is(collection) then
-        collection.touched, collection.dirty = self.watches and {} or nil, self.keeps and {} or nil
+        collection.watcher, collection.dirty = self.watcher, self.keeps and {} or nil
         table.insert(self.collections, { collection = collection, name = name, store = store })
       end
     end
@@ -93,16 +93,7 @@ end
 --- Notes from now on what may have been changed, or does not.
 -- @tparam boolean watches
 function methods:watch(watches)
-  if watches ~= self.watches then
-    self.watches = watches
-    for _, held in ipairs(self.collections) do
-      local collection = held.collection
-      for record in pairs(collection.dirty and collection.touched or {}) do -- of somebody who came to no good end
-        collection.dirty[record] = true
-      end
-      collection.touched = watches and {} or nil
-    end
-  end
+  self.watcher.active = watches
 end
 
 --- Shows what may have changed since this was called before.
@@ -112,7 +103,7 @@ function methods:observe(look)
   local found = {}
   for _, held in ipairs(self.collections) do
     local collection = held.collection
-    if collection.touched and next(collection.touched) then
+    if next(collection.touched) then
       for record in pairs(collection.touched) do
         local id = record[collection.id_member]
         found[#found + 1] = { id = id, record = record, store = held.store, gone = not collection:has(record) }
@@ -261,7 +252,7 @@ function state.new(settings)
     stores = {},
     keys = {}, -- of stores, sorted
     collections = {}, -- of all stores
-    watches = false, -- whether collections note who was touched
+    watcher = { active = false }, -- whether collections note who was touched
     keeps = false, -- whether somebody writes changes down
     used = {}, -- ids
     shares_in_organization = false, -- whether RAM does so without invitations
