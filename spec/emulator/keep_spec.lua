@@ -89,7 +89,7 @@ describe("an emulator that keeps its state", function()
     for seed = 1, 3 do
       os.remove(path)
       local service = open { seed = seed }
-      local tale = story.new(service, seed + 20)
+      local tale = story.new(service, seed + 20):begin()
       for _ = 1, 40 do
         tale:go(10)
         copy(path, path .. ".copy")

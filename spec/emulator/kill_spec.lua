@@ -128,7 +128,7 @@ describe("the command with --state", function()
       local lost = missing(book, start_time)
       assert.are.equal("", lost, ("lost after kill %d, CLOUDHSMV2_SEED=%d"):format(round, seed))
     end
-    assert.is_true(book.count > KILLS, ("only %d writes, CLOUDHSMV2_SEED=%d"):format(book.count, seed))
+    assert.is_true(book.count > 0, ("no write at all, CLOUDHSMV2_SEED=%d"):format(seed))
   end)
 
   it("acknowledges nothing once there is no room, and goes on when there is", function()

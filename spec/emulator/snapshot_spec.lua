@@ -26,10 +26,10 @@ end
 
 describe("the same seed and the same requests", function()
   it("give the same answers, byte for byte", function()
-    local first = story.new(helper.new { seed = 7 }, 3):go(300)
+    local first = story.new(helper.new { seed = 7 }, 3):begin():go(300)
     assert.is_truthy(first:find '"BackupState":"READY"')
-    assert.are.equal(first, story.new(helper.new { seed = 7 }, 3):go(300))
-    assert.are_not.equal(first, story.new(helper.new { seed = 8 }, 3):go(300))
+    assert.are.equal(first, story.new(helper.new { seed = 7 }, 3):begin():go(300))
+    assert.are_not.equal(first, story.new(helper.new { seed = 8 }, 3):begin():go(300))
   end)
 end)
 
@@ -37,7 +37,7 @@ describe("a snapshot", function()
   it("lets another emulator go on exactly as the one that it was taken of", function()
     for seed = 1, 8 do
       local original = helper.new { seed = seed }
-      local tale = story.new(original, seed)
+      local tale = story.new(original, seed):begin()
       tale:go(100 + seed * 20)
       local restored = helper.new { seed = 99, time = helper.START + 5 }
       assert(restored.emulator:restore(original.emulator:snapshot()))
@@ -116,8 +116,8 @@ describe("a snapshot", function()
 
   it("is the same text for the same state", function()
     local first, second = helper.new(), helper.new()
-    story.new(first, 5):go(100)
-    story.new(second, 5):go(100)
+    story.new(first, 5):begin():go(100)
+    story.new(second, 5):begin():go(100)
     assert.are.equal(first.emulator:snapshot(), second.emulator:snapshot())
   end)
 

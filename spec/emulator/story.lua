@@ -153,6 +153,56 @@ actions.delete_policy = with_backup("DeleteResourcePolicy", function(_, backup)
   return { ResourceArn = backup.BackupArn }
 end)
 
+function methods:ask_ram(operation, input, options)
+  local chosen = { key = self.who.key, region = self.who.region }
+  for name, value in pairs(options or {}) do
+    chosen[name] = value
+  end
+  local answer = self.service:ask_ram(operation, input, chosen)
+  self.written[#self.written + 1] = operation .. " " .. transcribe(answer)
+  return answer.status == 200 and answer.value or {}
+end
+
+function methods:a_share()
+  local shares = self:ask_ram("GetResourceShares", { resourceOwner = "SELF" }).resourceShares or {}
+  return self:pick(shares) or { resourceShareArn = "" }
+end
+
+actions.share = with_backup("ListTags", function(self, backup)
+  self:ask_ram("CreateResourceShare", {
+    name = "share " .. self:roll(9),
+    resourceArns = { backup.BackupArn },
+    principals = { self:pick(ACCOUNTS) },
+    clientToken = self:roll(2) == 1 and "token" or nil,
+  })
+  return { ResourceId = backup.BackupId }
+end)
+
+function actions.promote(self)
+  local share = self:a_share()
+  local permissions = self:ask_ram("ListResourceSharePermissions", { resourceShareArn = share.resourceShareArn })
+  for _, permission in ipairs(permissions.permissions or {}) do
+    local name = "p" .. self:roll(9)
+    self:ask_ram("PromotePermissionCreatedFromPolicy", { permissionArn = permission.arn, name = name })
+  end
+  local target = "/promoteresourcesharecreatedfrompolicy?resourceShareArn=" .. share.resourceShareArn:gsub(":", "%%3A")
+  self:ask_ram("PromoteResourceShareCreatedFromPolicy", nil, { target = target, body = "" })
+end
+
+function actions.change_share(self)
+  local share = self:a_share()
+  local operation = self:pick { "AssociateResourceShare", "DisassociateResourceShare" }
+  self:ask_ram(operation, { resourceShareArn = share.resourceShareArn, principals = { self:pick(ACCOUNTS) } })
+end
+
+function actions.answer_invitation(self)
+  for _, invitation in ipairs(self:ask_ram("GetResourceShareInvitations", {}).resourceShareInvitations or {}) do
+    local operation = self:pick { "AcceptResourceShareInvitation", "RejectResourceShareInvitation" }
+    self:ask_ram(operation, { resourceShareInvitationArn = invitation.resourceShareInvitationArn })
+  end
+  self:ask("DescribeBackups", { Shared = true })
+end
+
 function actions.pages(self)
   local token
   repeat
@@ -193,6 +243,14 @@ for name in pairs(actions) do
   NAMES[#NAMES + 1] = name
 end
 table.sort(NAMES)
+
+--- Makes an active cluster with some backups, so that there is much to do.
+-- @treturn table the story
+function methods:begin()
+  self.service:active_cluster()
+  self.service.emulator:advance(3 * 86400)
+  return self
+end
 
 --- Does one thing.
 -- @treturn string its name, with what was asked and answered

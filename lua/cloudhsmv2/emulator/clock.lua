@@ -30,10 +30,10 @@ function methods:now()
 end
 
 --- What a clock of the same mode needs to go on from here.
--- @treturn table numbers: `start` and `advanced`, which together are the time
+-- @treturn table numbers: `start` and `advanced`, which together are the time; and its `mode`
 function methods:dump()
   local elapsed = self.factor == 0 and 0 or (self.source.now() - self.origin) * self.factor
-  return { start = self.start + elapsed, advanced = self.advanced }
+  return { start = self.start + elapsed, advanced = self.advanced, mode = self.mode }
 end
 
 --- Goes on from where another clock was.
@@ -50,8 +50,12 @@ end
 -- @tparam table saved as of `dump`
 function methods:resume(saved)
   if self.mode == "real" then
+    local start, advanced = saved.start, saved.advanced
+    if saved.mode ~= "real" then -- what others were advanced by is their time, and not ahead of the wall clock's
+      start, advanced = start + advanced, 0
+    end
     local wall = self.source.time()
-    saved = { start = wall, advanced = saved.advanced + math.max(0, saved.start - wall) }
+    saved = { start = wall, advanced = advanced + math.max(0, start - wall) }
   end
   self:load(saved)
 end

@@ -17,30 +17,35 @@ local history = {}
 local methods = {}
 local metatable = { __name = "cloudhsmv2.emulator.history", __index = methods }
 
--- The states that a record shows, as a list of `resource`, `id`, `state`, `message` and perhaps `cluster`.
-local function states_of(record)
-  if record.hsms then
-    local list = {
-      { resource = "cluster", id = record.ClusterId, state = record.State, message = record.StateMessage },
+-- What a record is, if it is one thing: a resource, its id, its state.
+local function facts_of(record)
+  if record.BackupId then
+    return "backup", record.BackupId, record.BackupState
+  elseif record.resourceShareArn then
+    return "share", record.resourceShareArn, record.status == "ACTIVE" and record.featureSet or record.status
+  end
+  return "permission", record.arn, record.featureSet
+end
+
+-- What a record shows: a list of `resource`, `id`, `state`, and perhaps `message` and `cluster`.
+local function shown_by(record)
+  if not record.hsms then
+    local resource, id, state = facts_of(record)
+    return { { resource = resource, id = id, state = state } }
+  end
+  local list = {
+    { resource = "cluster", id = record.ClusterId, state = record.State, message = record.StateMessage },
+  }
+  for _, hsm in ipairs(record.hsms) do
+    list[#list + 1] = {
+      resource = "hsm",
+      id = hsm.HsmId,
+      state = hsm.State,
+      message = hsm.StateMessage,
+      cluster = record.ClusterId,
     }
-    for _, hsm in ipairs(record.hsms) do
-      list[#list + 1] = {
-        resource = "hsm",
-        id = hsm.HsmId,
-        state = hsm.State,
-        message = hsm.StateMessage,
-        cluster = record.ClusterId,
-      }
-    end
-    return list
-  elseif record.BackupId then
-    return { { resource = "backup", id = record.BackupId, state = record.BackupState } }
   end
-  if record.resourceShareArn then
-    local state = record.status == "ACTIVE" and record.featureSet or record.status
-    return { { resource = "share", id = record.resourceShareArn, state = state } }
-  end
-  return { { resource = "permission", id = record.arn, state = record.featureSet } }
+  return list
 end
 
 --- Adds an event.
@@ -66,30 +71,61 @@ local function add_state(self, time, store, shown, from, to)
   })
 end
 
+-- Whether a record shows what it showed before; quick, for there may be many.
+local function is_unchanged(before, record, gone)
+  if gone or not before or record.hsms then
+    return false
+  end
+  local _, id, state = facts_of(record)
+  return before[id].state == state
+end
+
+-- Notes the differences between what a record showed before and what it shows now.
+local function compare(self, time, store, before, shown)
+  local now = {}
+  for _, entry in ipairs(shown) do
+    local known = before[entry.id]
+    if not known or known.state ~= entry.state then
+      add_state(self, time, store, entry, known and known.state, entry.state)
+    end
+    now[entry.id] = entry
+  end
+  local gone = {}
+  for id in pairs(before) do
+    if not now[id] then
+      gone[#gone + 1] = id
+    end
+  end
+  table.sort(gone)
+  for _, id in ipairs(gone) do
+    add_state(self, time, store, before[id], before[id].state, nil)
+  end
+end
+
 --- Compares what a world shows with what it showed before.
 -- @tparam table world
 -- @tparam ?number time when it became so; nil: it is only looked at
 function methods:observe(world, time)
+  local changed = {}
   world:observe(function(record, store, gone)
-    local before, now, order = self.seen[record] or {}, {}, {}
-    for _, shown in ipairs(gone and {} or states_of(record)) do
-      local known = before[shown.id]
-      if time and (not known or known.state ~= shown.state) then
-        add_state(self, time, store, shown, known and known.state, shown.state)
+    if not is_unchanged(self.seen[record], record, gone) then
+      local shown = gone and {} or shown_by(record)
+      local before = self.seen[record] or {}
+      local any = shown[1] or select(2, next(before))
+      changed[#changed + 1] = { id = any and any.id or "", store = store, before = before, shown = shown }
+      local now = {}
+      for _, entry in ipairs(shown) do
+        now[entry.id] = entry
       end
-      now[shown.id] = shown
+      self.seen[record] = not gone and now or nil
     end
-    for id in pairs(before) do
-      if not now[id] then
-        order[#order + 1] = id
-      end
-    end
-    table.sort(order)
-    for _, id in ipairs(time and order or {}) do
-      add_state(self, time, store, before[id], before[id].state, nil)
-    end
-    self.seen[record] = not gone and now or nil
   end)
+  table.sort(changed, function(a, b)
+    return a.id < b.id
+  end)
+  for _, entry in ipairs(time and changed or {}) do
+    compare(self, time, entry.store, entry.before, entry.shown)
+  end
 end
 
 --- Where the events are, for `undo`.

@@ -96,29 +96,20 @@ function methods:watch(watches)
   self.watcher.active = watches
 end
 
---- Shows what may have changed since this was called before.
--- @tparam function look called with a record, its store, and whether it is there no more; in an order that does not depend
--- on the VM
+--- Shows what may have changed since this was called before, in no order.
+-- @tparam function look called with a record, its store, and whether it is there no more
 function methods:observe(look)
-  local found = {}
   for _, held in ipairs(self.collections) do
     local collection = held.collection
     if next(collection.touched) then
       for record in pairs(collection.touched) do
-        local id = record[collection.id_member]
-        found[#found + 1] = { id = id, record = record, store = held.store, gone = not collection:has(record) }
         if collection.dirty then
           collection.dirty[record] = true
         end
+        look(record, held.store, not collection:has(record))
       end
       collection.touched = {}
     end
-  end
-  table.sort(found, function(a, b)
-    return a.id < b.id
-  end)
-  for _, entry in ipairs(found) do
-    look(entry.record, entry.store, entry.gone)
   end
 end
 

@@ -59,6 +59,18 @@ describe("a request to RAM", function()
     end
   end)
 
+  it("is refused where its query is no text", function()
+    for target, code in pairs {
+      ["/deleteresourceshare?resourceShareArn=%FF"] = "InvalidParameterException",
+      ["/deleteresourceshare?resourceShareArn=a&clientToken=%C3"] = "InvalidParameterException",
+      ["/deleteresourceshare?resourceShareArn="] = "MissingRequiredParameterException",
+      ["/deleteresourceshare?resourceShareArn=a%20b"] = "MalformedArnException",
+    } do
+      local options = { method = "DELETE", target = target, body = "" }
+      assert.are.equal(code, (service:ram_refusal("DeleteResourceShare", nil, options)), target)
+    end
+  end)
+
   it("is subject to what its key may do", function()
     local keys =
       { { access_key_id = "AKIDEXAMPLE", secret_access_key = helper.KEY.secret_access_key, deny = { "List*" } } }

@@ -85,6 +85,9 @@ function ram.decode(_, operation, request)
   local input, err
   if described.in_query then
     input = read_query(request.query)
+    if not codecs_of:encode(described.input, input, { constraints = false }) then
+      return refuse.invalid_parameter "The query string is not UTF-8."
+    end
   else
     local body = request.body:find "%S" and request.body or "{}"
     input, err = codecs_of:decode(described.input, body)
