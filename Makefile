@@ -41,7 +41,7 @@ PARALLEL = $(MAKE) --no-print-directory --silent -j$(shell nproc)
 HERE     = LUA_PATH='./lua/?.lua;./lua/?/init.lua;./?.lua;;' LUA_CPATH='$(BUILD)/$1/?.so;;' $(call lua,$1)
 
 .PHONY: all units fuzzers fuzz oom once hazards soak coverage valgrind torture test check demo doctor lint lint-c lint-lua lint-format \
-        lint-library conformance bench bench-emulator interop behaviours model asan browser dashboard install rock doc clean help
+        lint-library conformance bench profile bench-emulator interop behaviours model asan browser dashboard install rock doc clean help
 .DELETE_ON_ERROR:
 
 all: $(MODULES) ## build the module for every Lua that pkg-config finds
@@ -161,6 +161,11 @@ model: ## random walks over the emulator against a much simpler model: make mode
 behaviours: ## gather what the emulator does, and how sure it is, in doc/emulator-behaviour.md
 	@spec/tools/setup build
 	@LUA_PATH='./?.lua;;' $(call lua,5.4) -e 'os.exit(require("spec.tools.behaviours").main())'
+
+profile: ## instructions of signing, encoding and decoding, against spec/profile.txt; UPDATE=1 writes them there
+	@spec/tools/setup profile
+	@$(PARALLEL) all LUA_VERSIONS=5.4
+	@$(call HERE,5.4) spec/profile.lua $(if $(UPDATE),update)
 
 dashboard: ## the OpenResty example against an emulator of its own, until Ctrl-C
 	@spec/tools/setup browser
