@@ -182,7 +182,7 @@ size_t chsm_number_read(const char *text, size_t length, double *value) {
     else
       break;
   }
-  if (at == first || at > MOST || at == point + 1 || (at < length && (text[at] == 'e' || text[at] == 'E'))) return 0;
+  if (at == first || at > MOST || (point && at == point + 1) || (at < length && (text[at] == 'e' || text[at] == 'E'))) return 0;
   size_t digits = at - first - (point ? 1 : 0), decimals = point ? at - point - 1 : 0;
   if (digits > 15 || (text[first] == '0' && digits > 1 && point != first + 1)) return 0;
   double magnitude = (double)mantissa / POWERS[decimals];
