@@ -437,7 +437,7 @@ static bool collect_keys(encoder *e, int map) {
     lua_pushvalue(L, -1); /* for lua_next, which takes it away */
   }
   if (e->status != CHSM_OK) return false;
-  if (keys->length > base) qsort(keys->bytes + base, (keys->length - base) / sizeof(map_key), sizeof(map_key), by_text);
+  if (keys->length > base + sizeof(map_key)) qsort(keys->bytes + base, (keys->length - base) / sizeof(map_key), sizeof(map_key), by_text);
   return true;
 }
 
@@ -483,9 +483,11 @@ static void encode_map(encoder *e, const chsm_shape *shape) {
 }
 
 
-/* Files every key of the structure on top of the stack that the shape does not have. */
-static void find_unknown(encoder *e, const chsm_shape *shape) {
+/* Files every key of the structure on top of the stack that the shape does not have. Returns which of the shape's first 64 members are
+   there, as bits. */
+static uint64_t find_members(encoder *e, const chsm_shape *shape) {
   lua_State *L = e->L;
+  uint64_t present = 0;
   int table = lua_gettop(L);
   for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
     size_t length;
@@ -498,7 +500,11 @@ static void find_unknown(encoder *e, const chsm_shape *shape) {
       continue;
     }
     const char *key = lua_tolstring(L, -2, &length);
-    if (chsm_names_find(&shape->names, key, length) != CHSM_NO_NAME) continue;
+    long known = chsm_names_find(&shape->names, key, length);
+    if (known != CHSM_NO_NAME) {
+      if (known < 64) present |= UINT64_C(1) << known;
+      continue;
+    }
     place here;
     enter_name(e, &here, key, length < LONGEST_SHOWN ? length : LONGEST_SHOWN);
     long nearest = chsm_names_nearest(&shape->names, key, length);
@@ -519,6 +525,7 @@ static void find_unknown(encoder *e, const chsm_shape *shape) {
     problem(e);
     leave(e, &here);
   }
+  return present;
 }
 
 
@@ -529,7 +536,7 @@ static void encode_structure(encoder *e, const chsm_shape *shape) {
     return;
   }
   if (!may_enter(e)) return;
-  find_unknown(e, shape);
+  uint64_t present = find_members(e, shape);
   ancestor self = { lua_topointer(L, -1), e->ancestors };
   e->ancestors = &self;
   e->depth++;
@@ -537,6 +544,7 @@ static void encode_structure(encoder *e, const chsm_shape *shape) {
   uint32_t written = 0;
   for (uint32_t i = 0; i < shape->names.count && e->status == CHSM_OK; i++) {
     const chsm_member *member = &shape->members[i];
+    if (i < 64 && !(present >> i & 1) && !(member->required && e->constraints)) continue;
     lua_rawgeti(L, e->keys, (int)(shape->first_name + i) + 1);
     lua_rawget(L, -2);
     bool absent = lua_type(L, -1) == LUA_TNIL || is_null(L);
