@@ -190,7 +190,8 @@ asan: ## the whole test suite under AddressSanitizer, UndefinedBehaviorSanitizer
 	@rm -f $(REPORT).*
 	@status=0; \
 	WITH="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=1:log_path=$(REPORT) \
-	  UBSAN_OPTIONS=print_stacktrace=1:log_path=$(REPORT)" \
+	  UBSAN_OPTIONS=print_stacktrace=1:log_path=$(REPORT) \
+	  LSAN_OPTIONS=suppressions=$(CURDIR)/spec/tools/lsan.supp:print_suppressions=0" \
 	  $(PARALLEL) check BUILD=build/asan LUA_VERSIONS='5.4 jit' HARDENING= CFLAGS='$(SANITIZE)' \
 	  || status=1; \
 	if cat $(REPORT).* 2>/dev/null; then status=1; fi; \
