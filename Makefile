@@ -31,16 +31,17 @@ MODULES := $(LUA_VERSIONS:%=$(BUILD)/%/cloudhsmv2/core.so)
 CORE    := $(patsubst src/core/%.c,$(BUILD)/core/%.o,$(wildcard src/core/*.c))
 UNITS   := $(patsubst spec/core/%.c,$(BUILD)/unit/%,$(wildcard spec/core/*_test.c))
 LOAD    := $(BUILD)/bench/load
+FUZZERS := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzzer/%,$(wildcard spec/fuzz/*_fuzz.c))
 SCRIPTS  = $(shell find lua spec examples -name '*.lua')
-C_FILES  = $(wildcard src/*/*.[ch] spec/core/*.[ch] spec/emulator/*.c)
+C_FILES  = $(wildcard src/*/*.[ch] spec/core/*.[ch] spec/emulator/*.c spec/fuzz/*.[ch] spec/torture/*.[ch])
 STYLUA   = $(or $(shell command -v stylua 2>/dev/null),build/tools/node_modules/.bin/stylua)
 
 # Run a sub-make on every processor, and a program of this tree from this tree.
 PARALLEL = $(MAKE) --no-print-directory --silent -j$(shell nproc)
 HERE     = LUA_PATH='./lua/?.lua;./lua/?/init.lua;./?.lua;;' LUA_CPATH='$(BUILD)/$1/?.so;;' $(call lua,$1)
 
-.PHONY: all units test check demo lint lint-c lint-lua lint-format lint-library conformance bench bench-emulator behaviours model asan browser dashboard install \
-        rock doc clean help
+.PHONY: all units fuzzers fuzz oom once hazards soak coverage valgrind torture test check demo doctor lint lint-c lint-lua lint-format \
+        lint-library conformance bench bench-emulator interop behaviours model asan browser dashboard install rock doc clean help
 .DELETE_ON_ERROR:
 
 all: $(MODULES) ## build the module for every Lua that pkg-config finds
@@ -85,6 +86,11 @@ demo: ## a tour of the API against an emulator on this machine, in under a minut
 	@$(PARALLEL) all LUA_VERSIONS=5.4
 	@spec/tools/demo $(BUILD)
 
+doctor: ## what is well and what is not here: versions, configuration, credentials, the way to AWS, the clock
+	@spec/tools/setup build
+	@$(PARALLEL) all LUA_VERSIONS=5.4
+	@$(call HERE,5.4) examples/doctor.lua
+
 lint: ## strict warnings of two compilers, luacheck, formatting, and what the built library may hold
 	@spec/tools/setup lint
 	@$(PARALLEL) lint-c
@@ -120,6 +126,11 @@ bench: ## what decoding, signing and encoding cost
 	@$(call HERE,5.4) spec/bench.lua
 	@$(call HERE,jit) spec/bench.lua
 	@$(call HERE,5.4) spec/nginx/bench.lua
+
+interop: ## botocore, the AWS SDK for JavaScript and moto against this, and this against them; from PyPI and npm into build/
+	@spec/tools/setup interop
+	@$(PARALLEL) all LUA_VERSIONS='5.4 jit'
+	@spec/interop/run $(BUILD)
 
 bench-emulator: ## how many signed requests one emulator serves a second, and how long lists page
 	@spec/tools/setup test
@@ -164,6 +175,70 @@ asan: ## the whole test suite under AddressSanitizer, UndefinedBehaviorSanitizer
 	  || status=1; \
 	if cat $(REPORT).* 2>/dev/null; then status=1; fi; \
 	exit $$status
+
+# Fuzz targets: all of the C code and one Lua, linked into one program with libFuzzer. They abort when they find something.
+RUNS      ?= 1000000
+FUZZED     = -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+fuzzers: $(FUZZERS)
+
+# Its loops over limbs say nothing to a fuzzer, and telling it of every comparison would take most of the time.
+build/fuzz/core/number.o: override CFLAGS += -fno-sanitize-coverage=trace-cmp
+
+$(BUILD)/fuzzer/%: spec/fuzz/%.c $(wildcard spec/fuzz/*.h) $(CORE) $(patsubst src/binding/%.c,$(BUILD)/5.4/binding/%.o,$(wildcard src/binding/*.c))
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -Wall -Wextra $(CFLAGS) -fsanitize=fuzzer $(shell $(PKG_CONFIG) --cflags $(call found,5.4)) $(filter-out %.h,$^) \
+	  -o $@ $(call STATIC,5.4) $(LIBS)
+
+fuzz: ## feed every fuzz target RUNS inputs (1000000), under the sanitizers
+	@spec/tools/setup fuzz
+	@$(PARALLEL) fuzzers BUILD=build/fuzz CC=clang HARDENING= LUA_VERSIONS=5.4 CFLAGS='$(FUZZED) -fsanitize=fuzzer-no-link'
+	@spec/tools/fuzz build/fuzz $(RUNS)
+
+# Hosts with an allocator of their own, each with its Lua linked in.
+STATIC  = $(shell $(PKG_CONFIG) --variable=libdir $(call found,$1))/$(if $(filter jit,$1),libluajit-5.1.a,liblua$1.a)
+OOM     = $(BUILD)/torture/oom-5.4 $(BUILD)/torture/oom-jit
+$(BUILD)/torture/oom-%: spec/torture/oom.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -Wall -Wextra $(CFLAGS) $(shell $(PKG_CONFIG) --cflags $(call found,$*)) $< -o $@ -Wl,-E $(call STATIC,$*) -lm -ldl
+
+oom: ## fail every allocation of Lua in turn, under each operation, a paginator and a waiter
+	@spec/tools/setup test
+	@$(PARALLEL) all $(OOM)
+	@spec/tools/oom $(BUILD)
+
+once: RUNS := $(if $(filter command line,$(origin RUNS)),$(RUNS),10000)
+once: ## RUNS (10000) operations that cannot be repeated, over connections that break anywhere: none is sent twice
+	@spec/tools/setup test
+	@$(PARALLEL) all LUA_VERSIONS='5.4 jit'
+	@$(call HERE,5.4) spec/torture/once.lua $(RUNS)
+	@$(call HERE,jit) spec/torture/once.lua $(RUNS)
+
+hazards: ## specs about text, numbers and moments in three locales and three time zones
+	@spec/tools/setup test
+	@$(PARALLEL) all LUA_VERSIONS='5.4 jit'
+	@spec/tools/hazards $(BUILD)
+
+soak: CALLS ?= 200000
+soak: ## CALLS (200000) calls over TLS: memory and descriptors stay what they were
+	@spec/tools/setup test
+	@$(PARALLEL) all LUA_VERSIONS='5.4 jit'
+	@$(call HERE,5.4) spec/torture/soak.lua $(CALLS) 5.4
+	@$(call HERE,jit) spec/torture/soak.lua $(CALLS) jit
+
+coverage: ## which lines the specs run, of C and of Lua, by file
+	@spec/tools/setup coverage
+	@$(PARALLEL) all LUA_VERSIONS=jit
+	@$(PARALLEL) all units BUILD=build/coverage CC=gcc LUA_VERSIONS=5.4 HARDENING= CFLAGS='-O0 -g --coverage'
+	@spec/tools/coverage build/coverage
+
+valgrind: ## the C unit programs and some specs under valgrind
+	@spec/tools/setup valgrind
+	@$(PARALLEL) all units LUA_VERSIONS='5.4 jit'
+	@spec/tools/valgrind $(BUILD)
+
+torture: ## all of these, with one table at the end: in about 25 minutes
+	@spec/tools/setup torture
+	@spec/tools/torture
 
 # LuaJIT looks where Lua 5.1 looks.
 SHARE = $(PREFIX)/share/lua/$(LUA_VERSION:jit=5.1)

@@ -453,7 +453,12 @@ describe("a failure", function()
 
   it("to have credentials is an error, and nothing is sent", function()
     local runtime = fake_runtime.new()
-    local client = assert(cloudhsmv2.new { region = "eu-west-1", runtime = runtime, getenv = function() end })
+    local client = assert(cloudhsmv2.new {
+      region = "eu-west-1",
+      runtime = runtime,
+      ec2_metadata_disabled = true,
+      getenv = function() end,
+    })
     local _, err = client:describe_clusters()
     assert.are.equal("credentials", err.kind)
     assert.are.equal("DescribeClusters", err.operation)
@@ -541,13 +546,13 @@ describe("events", function()
     return client, events
   end
 
-  it("tell of an attempt and its answer", function()
+  it("tell of a request and its answer", function()
     local client, events = watched { { headers = { ["x-amzn-requestid"] = "id-1" } } }
     assert(client:describe_clusters())
     local id = events[1].invocation_id
     assert.are.same({
       {
-        type = "attempt",
+        type = "request",
         operation = "DescribeClusters",
         attempt = 1,
         max_attempts = 3,
@@ -567,10 +572,10 @@ describe("events", function()
     }, events)
   end)
 
-  it("tell of an attempt and its failure", function()
+  it("tell of a request and its failure", function()
     local client, events = watched { refusal(400, "CloudHsmTagException", "no") }
     client:describe_clusters()
-    assert.are.equal("attempt", events[1].type)
+    assert.are.equal("request", events[1].type)
     assert.are.same({
       type = "error",
       operation = "DescribeClusters",
@@ -617,7 +622,7 @@ describe("events", function()
       assert.is_true(last[1], last[2])
       yields[#yields + 1] = last[2]
     end
-    assert.are.same({ "attempt", "attempt", "response" }, { yields[1], yields[2], yields[3] })
+    assert.are.same({ "request", "request", "response" }, { yields[1], yields[2], yields[3] })
     assert.are.equal("aborted", last[3].kind)
     assert.are.equal("no", last[3].sent)
     assert.are.equal(1, #runtime.requests)

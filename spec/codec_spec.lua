@@ -402,6 +402,7 @@ describe("decoding by shape", function()
       ['"1398796238"'] = 1398796238,
       ['"1.5E9"'] = 1500000000,
       ['"2000-01-02T20:34:56.123Z"'] = 946845296.123,
+      ['"2000-01-02T20:34:56.123456"'] = 946845296.123456, -- moto's
       ['"2019-12-16T22:48:18-01:00"'] = 1576540098,
       ['"Tue, 29 Apr 2014 18:30:38 GMT"'] = 1398796238,
     } do
@@ -428,6 +429,7 @@ describe("decoding by shape", function()
   end)
 
   it("reads blobs", function()
+    assert.are.equal("", decoded("Thing", '{"Bytes":""}').Bytes)
     assert.are.equal("\0\255", decoded("Thing", '{"Bytes":"AP8="}').Bytes)
     assert.are.equal("\255\255\255", decoded("Thing", '{"Bytes":"\\/\\/\\/\\/"}').Bytes)
   end)

@@ -1,5 +1,13 @@
 local core = require "cloudhsmv2.core"
 
+-- What a shell command prints.
+local function output(command)
+  local pipe = assert(io.popen(command))
+  local text = pipe:read "*a"
+  pipe:close()
+  return text
+end
+
 describe("the core's clocks", function()
   it("tells the time as the machine does", function()
     assert.is_true(math.abs(core.time() - os.time()) < 2)
@@ -46,6 +54,51 @@ describe("the core's chance", function()
   end)
 end)
 
+describe("the core's digests", function()
+  -- FIPS 180-2, appendices A and B
+  it("are SHA-1 and SHA-256 in lower-case hexadecimal digits", function()
+    assert.are.equal("a9993e364706816aba3e25717850c26c9cd0d89d", core.digest("sha1", "abc"))
+    assert.are.equal("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", core.digest("sha256", "abc"))
+    assert.are.equal("da39a3ee5e6b4b0d3255bfef95601890afd80709", core.digest("sha1", ""))
+    assert.are.equal("34aa973cd4c4daa4f61eeb2bdbad27316534016f", core.digest("sha1", ("a"):rep(1000000)))
+  end)
+
+  it("take zero bytes like any other", function()
+    assert.are_not.equal(core.digest("sha256", "a"), core.digest("sha256", "a\0"))
+  end)
+
+  it("raise for another name and for what is no string", function()
+    for _, name in ipairs { "md5", "SHA1", "", "sha512" } do
+      assert.has_error(function()
+        core.digest(name, "abc")
+      end)
+    end
+    assert.has_error(function()
+      core.digest("sha1", {})
+    end)
+    assert.has_error(function()
+      core.digest "sha1"
+    end)
+  end)
+end)
+
+describe("the core's versions", function()
+  it("are those of the libraries that are loaded", function()
+    local versions = core.versions()
+    assert.are.equal(output("openssl version"):match "^OpenSSL (%S+)", versions.openssl)
+    assert.are.equal(output("pkg-config --modversion libcurl"):match "%S+", versions.libcurl)
+    assert.is_truthy(versions.tls:find "^%a[%w-]*/%d")
+  end)
+
+  it("come with what libcurl can do here", function()
+    local versions = core.versions()
+    for _, name in ipairs { "resolver", "https_proxy", "ipv6", "no_proxy_networks", "hook" } do
+      assert.are.equal("boolean", type(versions[name]), name)
+    end
+    assert.is_true(versions.resolver) -- else a call would hold an nginx worker up
+  end)
+end)
+
 describe("the core's reader of files", function()
   it("raises where it is called in a wrong way", function()
     assert.has_error(function()
@@ -70,5 +123,62 @@ describe("the core's reader of files", function()
     assert.are.equal("", core.read_file(path, 0))
     os.remove(path)
     assert.are.equal(1, select("#", core.read_file(path, 10)))
+  end)
+end)
+
+describe("the core's writer of files", function()
+  local folder, path
+
+  before_each(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    assert(os.execute("mkdir -m 700 " .. folder))
+    path = folder .. "/file"
+  end)
+
+  after_each(function()
+    os.execute("chmod 700 " .. folder .. " && rm -r " .. folder)
+  end)
+
+  it("raises where it is called in a wrong way", function()
+    for _, arguments in ipairs { { "a\0b", "x" }, { path }, { path, {} }, {} } do
+      assert.has_error(function()
+        core.write_file(arguments[1], arguments[2])
+      end)
+    end
+    assert.are.equal("", output("ls -A " .. folder))
+  end)
+
+  it("makes a file, replaces it as a whole and leaves nothing beside it", function()
+    assert.is_true(core.write_file(path, "a\0\n"))
+    assert.are.equal("a\0\n", core.read_file(path, 100))
+    local long = ("x"):rep(300000)
+    assert.is_true(core.write_file(path, long))
+    assert.are.equal(long, core.read_file(path, 300000))
+    assert.is_true(core.write_file(path, ""))
+    assert.are.equal("", core.read_file(path, 100))
+    assert.are.equal("file\n", output("ls -A " .. folder))
+    assert.are.equal("-rw-------", output("ls -l " .. path):sub(1, 10))
+  end)
+
+  it("replaces what a symbolic link leads to and keeps the link", function()
+    assert(os.execute(("ln -s target %s && printf old > %s/target"):format(path, folder)))
+    assert.is_true(core.write_file(path, "new"))
+    assert.are.equal("new", core.read_file(folder .. "/target", 100))
+    assert.are.equal("target\n", output("readlink " .. path))
+  end)
+
+  it("says why it could not, and leaves the old file", function()
+    assert.are.same({ nil, "there is no such folder" }, { core.write_file(folder .. "/none/file", "x") })
+    assert.are.same({ nil, "not a regular file" }, { core.write_file(folder, "x") })
+    assert.are.same({ nil, "not a regular file" }, { core.write_file("/dev/null", "x") })
+    local _, reason = core.write_file(folder .. "/" .. ("x"):rep(300), "x")
+    assert.is_truthy(reason:find "^cannot be written %(errno %d+%)$")
+    assert.are.equal("", output("ls -A " .. folder))
+  end)
+
+  it("says that it may not where no file may be made", function()
+    -- nobody may make one there, root included
+    assert.are.same({ nil, "permission denied" }, { core.write_file("/sys/cloudhsmv2", "x") })
   end)
 end)

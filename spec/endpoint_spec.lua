@@ -172,3 +172,72 @@ describe("an endpoint", function()
     end
   end)
 end)
+
+describe("the address of a service that credentials come from", function()
+  it("follows the rules of each service", function()
+    for _, case in ipairs {
+      { "sts", "eu-west-1", {}, "https://sts.eu-west-1.amazonaws.com" },
+      { "sts", "us-east-1", { use_fips = true }, "https://sts-fips.us-east-1.amazonaws.com" },
+      { "sts", "us-gov-west-1", { use_fips = true }, "https://sts.us-gov-west-1.amazonaws.com" },
+      { "sts", "eu-west-1", { use_dualstack = true }, "https://sts.eu-west-1.api.aws" },
+      { "sts", "cn-north-1", {}, "https://sts.cn-north-1.amazonaws.com.cn" },
+      { "sso", "us-east-2", { use_fips = true, use_dualstack = true }, "https://portal.sso-fips.us-east-2.api.aws" },
+      { "sso", "us-gov-west-1", { use_fips = true }, "https://portal.sso.us-gov-west-1.amazonaws.com" },
+      { "sso_oidc", "us-east-2", {}, "https://oidc.us-east-2.amazonaws.com" },
+      { "signin", "us-east-1", { use_fips = true }, "https://us-east-1.signin.aws.amazon.com" },
+      { "signin", "cn-north-1", {}, "https://cn-north-1.signin.amazonaws.cn" },
+      { "signin", "us-gov-west-1", {}, "https://us-gov-west-1.signin.amazonaws-us-gov.com" },
+    } do
+      case[3].region = case[2]
+      assert.are.equal(case[4], endpoint.of_service(case[1], case[3]))
+    end
+  end)
+
+  it("is refused for what is no region", function()
+    local url, err = endpoint.of_service("sts", { region = "x.evil.com/#" })
+    assert.is_nil(url)
+    assert.are.equal("config", err.kind)
+    assert.is_truthy(err.message:find('region "x.evil.com/#"', 1, true))
+  end)
+end)
+
+describe("an address without TLS", function()
+  local function insecure(url, allow_http)
+    return endpoint.insecure(assert(endpoint.parse(url)), allow_http)
+  end
+
+  it("is good on this machine", function()
+    for _, url in ipairs {
+      "http://localhost:8080",
+      "http://LOCALHOST",
+      "http://127.0.0.1",
+      "http://127.255.0.1:1",
+      "http://[::1]:80/x",
+      "https://example.com",
+    } do
+      assert.is_nil(insecure(url))
+    end
+  end)
+
+  it("is not anywhere else, nor behind a name or a number that only looks like this machine", function()
+    for _, url in ipairs {
+      "http://example.com",
+      "http://localhost.evil.com",
+      "http://127.0.0.1.evil.com",
+      "http://127.1",
+      "http://0127.0.0.1",
+      "http://127.0.0.256",
+      "http://2130706433",
+      "http://0x7f.0.0.1",
+      "http://[::ffff:127.0.0.1]",
+      "http://0.0.0.0",
+      "http://128.0.0.1",
+    } do
+      assert.is_truthy(insecure(url):find("which is not this machine; use https://, or allow_http = true", 1, true))
+    end
+  end)
+
+  it("is good where somebody has decided so", function()
+    assert.is_nil(insecure("http://emulator:8080", true))
+  end)
+end)

@@ -181,6 +181,36 @@ end)
 local SECRET, TOKEN = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "hunter2token"
 
 -- A client of the two files alone, and what it needs to look at them.
+describe("an endpoint without TLS", function()
+  it("is refused on another machine, with what to do, and where it is from", function()
+    local options = { region = "eu-west-1", credentials = KEYS, runtime = fake_runtime.new() }
+    options.getenv = function(name)
+      return name == "AWS_ENDPOINT_URL" and "http://emulator:8080" or nil
+    end
+    local client, err = cloudhsmv2.new(options)
+    assert.is_nil(client)
+    assert.are.same({ "config", "InsecureEndpoint" }, { err.kind, err.code })
+    assert.are.equal(
+      "endpoint (from env AWS_ENDPOINT_URL): http:// would send requests unencrypted to emulator, which is not this machine; "
+        .. "use https://, or allow_http = true where the way there is safe",
+      err.message
+    )
+    assert.are.equal(0, #options.runtime.requests)
+  end)
+
+  it("is taken where code or the environment allows it", function()
+    local options = { region = "eu-west-1", credentials = KEYS, endpoint = "http://emulator:8080" }
+    options.runtime, options.allow_http, options.getenv = fake_runtime.new(), true, function() end
+    assert(assert(cloudhsmv2.new(options)):describe_clusters())
+    assert.are.equal("http://emulator:8080/", options.runtime.requests[1].url)
+    options.allow_http = nil
+    options.getenv = function(name)
+      return name == "CLOUDHSMV2_ALLOW_HTTP" and "true" or nil
+    end
+    assert(cloudhsmv2.new(options))
+  end)
+end)
+
 local function new_of_files(config, credentials, fields, environment)
   environment = environment or {}
   environment.HOME = "/h"

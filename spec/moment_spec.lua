@@ -76,3 +76,23 @@ describe("moments of the emulator's wire", function()
     assert.is_nil(moment.of_basic "20161231T235960Z")
   end)
 end)
+
+describe("a moment in a file about credentials", function()
+  it("is read in the forms of RFC 3339, and in that of an old AWS CLI", function()
+    assert.are.equal(1767225601, moment.of_iso "2026-01-01T00:00:01Z")
+    assert.are.equal(1767225601.5, moment.of_iso "2026-01-01T00:00:01.5Z")
+    assert.are.equal(1767225601, moment.of_iso "2026-01-01T02:00:01+02:00")
+    assert.are.equal(1767225601, moment.of_iso "2026-01-01T00:00:01UTC")
+  end)
+
+  it("is nothing else", function()
+    for _, value in ipairs { "", "tomorrow", "1767225601", '2026-01-01T00:00:01Z"', "2026-13-01T00:00:00Z", 7, {}, true } do
+      assert.is_nil(moment.of_iso(value))
+    end
+    assert.is_nil(moment.of_iso(nil))
+  end)
+
+  it("is written in one form", function()
+    assert.are.equal("2026-01-01T00:00:01Z", moment.iso(1767225601.9))
+  end)
+end)

@@ -459,6 +459,55 @@ describe("adaptive mode", function()
   end)
 end)
 
+describe("credentials that the service calls expired", function()
+  local EXPIRED = refusal(400, "ExpiredTokenException")
+
+  local function keys_in_turn(fields)
+    local asked = 0
+    return function()
+      asked = asked + 1
+      local keys = { access_key_id = "AKIDEXAMPLE" .. asked, secret_access_key = SECRET, session_token = "token" }
+      for name, value in pairs(fields or {}) do
+        keys[name] = value
+      end
+      return keys
+    end
+  end
+
+  local function key_of(request)
+    return header(request, "Authorization"):match "Credential=([^/]+)"
+  end
+
+  it("are asked for once more, whatever their expiration says, and the call goes on", function()
+    local client, runtime, events = client_of({ EXPIRED, {} }, { credentials = keys_in_turn { expiration = 2e9 } })
+    assert(client:describe_clusters())
+    assert.are.equal(2, #runtime.requests)
+    assert.are.equal("AKIDEXAMPLE1", key_of(runtime.requests[1]))
+    assert.are.equal("AKIDEXAMPLE2", key_of(runtime.requests[2]))
+    assert.are.equal("credentials", of_type(events, "retry")[1].reason)
+  end)
+
+  it("are so for what must not be done twice, since nothing was done", function()
+    local client, runtime = client_of({ EXPIRED, {} }, { credentials = keys_in_turn() })
+    assert(client:create_hsm(HSM))
+    assert.are.equal(2, #runtime.requests)
+  end)
+
+  it("are an error the second time in a call", function()
+    local client, runtime = client_of({ EXPIRED }, { credentials = keys_in_turn() })
+    local _, err = client:describe_clusters()
+    assert.are.same({ "auth", "ExpiredTokenException", false }, { err.kind, err.code, err.retryable })
+    assert.are.equal(2, #runtime.requests)
+  end)
+
+  it("are an error at once where there can be no others", function()
+    local client, runtime = client_of { EXPIRED }
+    local _, err = client:describe_clusters()
+    assert.are.equal("ExpiredTokenException", err.code)
+    assert.are.equal(1, #runtime.requests)
+  end)
+end)
+
 describe("events", function()
   it("tell of every retry, with its delay and reason", function()
     local client, _, events = client_of { UNAVAILABLE, THROTTLED, {} }

@@ -24,9 +24,24 @@ describe("the User-Agent", function()
     assert.is_truthy(writer {}():find(" m/E ", 1, true))
   end)
 
+  it("says what the call is part of, and never more than AWS reads of that", function()
+    assert.is_truthy(writer {}("n,o,i", "B,C"):find(" m/E,B,C,n,o,i cfg/", 1, true))
+    local letters = writer {}(("i,"):rep(1000) .. "i"):match " m/(%S+)"
+    assert.is_true(#letters <= 1024 and #letters > 1000)
+    assert.is_truthy(letters:find "i$")
+  end)
+
   it("names the retry mode, by letter and by word", function()
     local value = writer { retry = { mode = "adaptive" }, endpoint = "http://h" }()
     assert.is_truthy(value:find(" m/F,N cfg/retry-mode#adaptive", 1, true))
+  end)
+
+  it("names the system and the machine", function()
+    assert.is_truthy(writer {}():find " os/%S+ .*md/arch#%S+ lang/")
+    local system = require("cloudhsmv2.core").system()
+    if system.name == "Linux" then
+      assert.is_truthy(writer {}():find(" os/linux#" .. system.release:match "^[%w.]+", 1, true))
+    end
   end)
 
   it("names LuaJIT where it runs", function()

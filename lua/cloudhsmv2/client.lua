@@ -22,18 +22,20 @@
 --
 -- | field | in | meaning |
 -- | --- | --- | --- |
--- | `type` | all | `"attempt"`, `"response"`, `"error"`, `"retry"`, `"throttled"`, `"skew_corrected"` or `"warning"` |
--- | `operation`, `attempt`, `invocation_id` | all but warning | what is called, the number of the last attempt, the id of the call |
--- | `url`, `region`, `max_attempts` | attempt | where it goes |
+-- | `type` | all | `"request"`, `"response"`, `"error"`, `"retry"`, `"throttled"`, `"skew_corrected"`, or one of the next two |
+-- | | | `"credentials_refreshed"`, `"warning"`: not of a single call |
+-- | `operation`, `attempt`, `invocation_id` | all but the last two | what is called, the number of the last attempt, the id of the call |
+-- | `url`, `region`, `max_attempts` | request | where it goes |
 -- | `status`, `request_id`, `elapsed` | response, error | what came back, and the seconds it took |
 -- | `kind`, `code`, `message`, `sent`, `retryable` | error | as in the error object |
 -- | `delay` | retry, throttled | seconds until the next attempt; nil where a throttled call gives up |
--- | `reason` | retry | `"transient"`, `"throttled"` or `"skew"` |
+-- | `reason` | retry | `"transient"`, `"throttled"`, `"skew"` or `"credentials"`, which had expired |
 -- | `reason` | throttled | `"service"` refused, or the `"rate"` of adaptive mode holds the request back |
 -- | `seconds` | skew_corrected | by how much the clock of this machine was off: what is added to it from now on |
--- | `code`, `message` | warning | what is odd in the configuration |
+-- | `origin`, `expiration`, `account_id` | credentials_refreshed | where new credentials are from, and until when they are good |
+-- | `code`, `message` | warning | what is odd in the configuration, or with credentials |
 --
--- A warning has only these fields, and is told once, while the client is made. The function may yield, and may use the
+-- What is odd in the configuration is told once, while the client is made. The function may yield, and may use the
 -- client. An error that it raises is dropped: who watches a call cannot break it.
 --
 -- @module cloudhsmv2.client
@@ -51,6 +53,7 @@ local text = require "cloudhsmv2.text"
 
 local format = string.format
 
+local EXPIRED = { ExpiredToken = true, ExpiredTokenException = true } -- refused, so nothing was done
 local STRENGTH = { no = 0, maybe = 1, yes = 2 } -- of what is known about the sending
 
 local client = {}
@@ -69,6 +72,17 @@ local function is_at_most_once(operation, params)
   return mark or false
 end
 
+local function deep_copy(value)
+  if type(value) ~= "table" then
+    return value
+  end
+  local copy = {}
+  for key, item in next, value do
+    copy[key] = deep_copy(item)
+  end
+  return copy
+end
+
 -- Everything that one call carries along.
 local function begin(self, name, params, options)
   local operation = self.model.operations[name]
@@ -84,6 +98,9 @@ local function begin(self, name, params, options)
     max_attempts = max_attempts,
     retries = self.retry:start(max_attempts),
     clock = self.skew:start(),
+    features = options.features,
+    asked_for = at_most_once and deep_copy(params) or nil, -- the caller may change it meanwhile
+    called_at = at_most_once and self.runtime.time() + self.skew.seconds or nil,
     invocation_id = core.uuid(),
     connect_timeout = options.connect_timeout or self.settings.connect_timeout,
     read_timeout = options.read_timeout or self.settings.read_timeout,
@@ -178,7 +195,7 @@ local function try(self, call, body)
   end
   call.secrets = secrets
   emit(self, call, {
-    type = "attempt",
+    type = "request",
     url = signed.url,
     region = self.region,
     max_attempts = call.max_attempts,
@@ -190,10 +207,19 @@ local function try(self, call, body)
   return read(self, call, response)
 end
 
+-- Whether the service has refused credentials that have expired, for the first time in the call, and there may be others.
+local function is_worth_other_credentials(self, call, err)
+  if not EXPIRED[err.code] or call.has_renewed or not call.credentials then
+    return false
+  end
+  call.has_renewed = true
+  return self.credentials:refuse(call.credentials)
+end
+
 -- One attempt, told of and remembered. Returns the output, or nil and an error object.
 local function attempt(self, call, body)
   call.attempts = call.attempts + 1
-  call.secrets, call.headers = {}, nil
+  call.secrets, call.headers, call.credentials = {}, nil, nil
   call.clock:forget()
   local started = self.runtime.now()
   local output, err = try(self, call, body)
@@ -209,9 +235,15 @@ local function attempt(self, call, body)
     return output
   end
 
-  failure.explain(err, { secrets = call.secrets, settings = self.settings, at_most_once = call.guarded })
+  failure.explain(err, {
+    secrets = call.secrets,
+    settings = self.settings,
+    operation = call.name,
+    at_most_once = call.guarded,
+  })
   call.skewed = call.clock:explains(err.code) and not classify.outcome_unknown(err)
-  err.retryable = err.retryable or call.skewed
+  call.renews = is_worth_other_credentials(self, call, err)
+  err.retryable = err.retryable or call.skewed or call.renews
   local entry, event = { elapsed = elapsed }, { elapsed = elapsed }
   for _, field in ipairs { "kind", "code", "status", "request_id", "sent" } do
     entry[field], event[field] = err[field], err[field]
@@ -238,7 +270,7 @@ end
 local function delay_before_next(self, call, err)
   local delay, limit = call.retries:failed {
     err = err,
-    skewed = call.skewed,
+    cured = call.skewed or call.renews,
     headers = call.headers,
     now = self.runtime.now(),
     time = call.clock:time(),
@@ -249,7 +281,10 @@ local function delay_before_next(self, call, err)
     emit(self, call, { type = "throttled", reason = "service", delay = delay })
   end
   if delay then
-    local reason = call.skewed and "skew" or err.kind == "throttled" and "throttled" or "transient"
+    local reason = call.skewed and "skew"
+      or call.renews and "credentials"
+      or err.kind == "throttled" and "throttled"
+      or "transient"
     emit(self, call, { type = "retry", reason = reason, delay = delay })
   end
   return delay, limit
@@ -260,7 +295,7 @@ local function fail(self, call, err, limit)
   err.operation = call.name
   if call.at_most_once and (call.in_doubt or classify.outcome_unknown(err)) then
     err = failure.ambiguous(err, call.operation.reconcile)
-    err.operation = call.name
+    err.operation, err.params, err.called_at = call.name, call.asked_for, call.called_at
   elseif call.in_doubt and err.kind == "service" and not classify.outcome_unknown(err) then
     err.already_done_possible = not classify.only_reads(call.name) or nil
   end
@@ -313,6 +348,18 @@ local function perform(self, name, params, options)
   end
 end
 
+-- A copy of a table with some fields changed.
+local function with(original, changes)
+  local copy = {}
+  for name, value in pairs(original) do
+    copy[name] = value
+  end
+  for name, value in pairs(changes) do
+    copy[name] = value
+  end
+  return copy
+end
+
 -- What is called in a wrong way raises, at the caller of the method.
 
 local function check_self(self, method)
@@ -333,7 +380,8 @@ end
 -- @tparam string name `"DescribeBackups"` or `"describe_backups"`
 -- @tparam[opt] table params as in the API reference
 -- @tparam[opt] table options `timeout` (seconds for the whole call), `connect_timeout`, `read_timeout` (seconds without
--- a byte), `max_attempts` (in all, from 1); each instead of the client's own
+-- a byte), `max_attempts` (in all, from 1); each instead of the client's own. And `features`, AWS's letters for the
+-- User-Agent of what the call is part of: `"B"`, a waiter, or `"C"`, a paginator
 -- @treturn[1] table the output, with `ResponseMetadata`: `RequestId`, `HTTPStatusCode`, `HTTPHeaders`, `RetryAttempts`
 -- @treturn[2] nil
 -- @treturn[2] table the error object
@@ -375,6 +423,35 @@ function methods:wait(waiter, params, options)
   return require("cloudhsmv2.waiter").wait(self, waiter, params, options)
 end
 
+--- Finds out what became of a call whose outcome nobody knows; see `cloudhsmv2.reconcile`.
+-- @tparam table err of kind `ambiguous`
+-- @tparam[opt] table options `timeout`, `known`
+-- @return the resource; nil: it is not there; or nil and an error object
+-- @usage local hsm, problem = client:reconcile(err, { known = ids_of_before })
+function methods:reconcile(err, options)
+  check_self(self, "reconcile")
+  return require("cloudhsmv2.reconcile").run(self, err, options)
+end
+
+--- A client for another region, with the same settings and credentials. It shares connections with this one: closing it
+-- leaves them open, and once this one is closed it has none. It has a quota of retries of its own.
+-- @tparam string region
+-- @treturn table|nil the client
+-- @treturn table the error object, of kind `config`
+-- @usage local there = assert(client:in_region "eu-central-1")
+function methods:in_region(region)
+  check_self(self, "in_region")
+  local address, err = self.address_in(region)
+  if not address then
+    return nil, err
+  end
+  local parts = with(self, {})
+  parts.settings = with(self.settings, { region = region, origin = with(self.settings.origin, { region = "code" }) })
+  parts.region, parts.address, parts.shares = region, address, true
+  parts.retry = self.new_retry()
+  return client.of(parts)
+end
+
 --- Every setting with its value and where that is from: `"code"`, `"env AWS_REGION"`, `"file ~/.aws/config:12"`,
 -- `"default"` or `"not set"`. No secret is shown: of `credentials` the last letters of the access key id, of a proxy no
 -- password. A function that gives credentials is not called.
@@ -396,6 +473,9 @@ function methods:close()
     return
   end
   self.closed = true
+  if self.shares then
+    return
+  end
   self.credentials:close()
   self.signer:close()
   if self.owns_runtime then
@@ -439,8 +519,9 @@ end
 
 --- Makes a client of its parts; `cloudhsmv2.new` makes the parts.
 -- @tparam table parts `model`, `settings`, `region` and `signing_name` (to sign for), `address` (an endpoint, parsed),
--- `runtime`, `owns_runtime`, `credentials` (a chain), `signer`, `retry` (a policy), `skew` (a clock), `user_agent` (a
--- function), `getenv`, `random`, `on_event`, `proxy` (described, without a password)
+-- `runtime`, `owns_runtime`, `credentials` (a chain), `signer`, `retry` (a policy), `new_retry` (a function that makes
+-- another), `skew` (a clock), `user_agent` (a function), `getenv`, `random`, `on_event`, `proxy` (described, without a
+-- password), `address_in` (a function: the address for another region)
 -- @treturn table the same table, now a client
 -- @raise when the model makes no sense
 function client.of(parts)

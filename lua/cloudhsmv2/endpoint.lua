@@ -22,6 +22,7 @@ endpoint.partitions = {
     regions = { ["aws-global"] = true },
     dns_suffix = "amazonaws.com",
     dualstack_dns_suffix = "api.aws",
+    signin_suffix = "aws.amazon.com",
     supports_fips = true,
     supports_dualstack = true,
   },
@@ -31,6 +32,7 @@ endpoint.partitions = {
     regions = { ["aws-cn-global"] = true },
     dns_suffix = "amazonaws.com.cn",
     dualstack_dns_suffix = "api.amazonwebservices.com.cn",
+    signin_suffix = "amazonaws.cn",
     supports_fips = true,
     supports_dualstack = true,
   },
@@ -85,6 +87,7 @@ endpoint.partitions = {
     regions = { ["aws-us-gov-global"] = true },
     dns_suffix = "amazonaws.com",
     dualstack_dns_suffix = "api.aws",
+    signin_suffix = "amazonaws-us-gov.com",
     supports_fips = true,
     supports_dualstack = true,
   },
@@ -266,6 +269,79 @@ function endpoint.resolve(params)
   local prefix = (params.prefix or DEFAULT_PREFIX) .. (use_fips and "-fips" or "")
   local suffix = use_dualstack and partition.dualstack_dns_suffix or partition.dns_suffix
   return format("https://%s.%s.%s", prefix, region, suffix)
+end
+
+-- The services that credentials come from: the first label of the host, and how it changes for FIPS.
+local SERVICES = {
+  sts = { prefix = "sts", fips = "sts-fips", fips_in_gov = "sts" },
+  sso = { prefix = "portal.sso", fips = "portal.sso-fips", fips_in_gov = "portal.sso" },
+  sso_oidc = { prefix = "oidc", fips = "oidc-fips", fips_in_gov = "oidc-fips" },
+}
+
+--- The URL of a service that credentials come from.
+-- Sources: the endpoint rule sets of `sts`, `sso`, `sso-oidc` and `signin`.
+-- @tparam string service `"sts"`, `"sso"`, `"sso_oidc"` or `"signin"`, which has hosts of one kind only
+-- @tparam table params `region`, and perhaps `use_fips` and `use_dualstack`
+-- @treturn[1] string the URL, without a path
+-- @treturn[2] nil
+-- @treturn[2] table an error of kind `config`
+-- @usage endpoint.of_service("sts", { region = "eu-west-1" }) --> "https://sts.eu-west-1.amazonaws.com"
+function endpoint.of_service(service, params)
+  local region = params.region
+  local problem = endpoint.region_problem(region)
+  if problem then
+    return invalid(format("region %s: %s", text.quote(region), problem))
+  end
+  local partition = partition_of(region)
+  if service == "signin" then
+    return format("https://%s.signin.%s", region, partition.signin_suffix or partition.dns_suffix)
+  end
+  local names = SERVICES[service]
+  local prefix = names.prefix
+  if params.use_fips then
+    prefix = partition.id == "aws-us-gov" and names.fips_in_gov or names.fips
+  end
+  return format(
+    "https://%s.%s.%s",
+    prefix,
+    region,
+    params.use_dualstack and partition.dualstack_dns_suffix or partition.dns_suffix
+  )
+end
+
+--- The four numbers of an IPv4 address in its plain form: no other base, no leading zeros, no short forms, all of which
+-- resolvers take and people misread.
+-- @tparam string host
+-- @treturn table|nil
+function endpoint.ipv4(host)
+  local parts = { host:match "^(%d+)%.(%d+)%.(%d+)%.(%d+)$" }
+  for _, part in ipairs(parts) do
+    if #part > 3 or tonumber(part) > 255 or part:find "^0%d" then
+      return nil
+    end
+  end
+  return #parts == 4 and parts or nil
+end
+
+-- Whether a host is this machine, by its name or by the plain form of its address.
+local function is_loopback(host)
+  if host == "localhost" or host == "[::1]" then
+    return true
+  end
+  return endpoint.ipv4(host) ~= nil and host:find "^127%." ~= nil
+end
+
+--- Why requests with credentials must not go to an address: it is `http://`, and not this machine.
+-- @tparam table parsed as of `endpoint.parse`
+-- @tparam boolean allow_http the setting: somebody has decided that it may
+-- @treturn string|nil a sentence with what to do
+function endpoint.insecure(parsed, allow_http)
+  if parsed.scheme == "https" or allow_http or is_loopback(parsed.host) then
+    return nil
+  end
+  local message = "http:// would send requests unencrypted to %s, which is not this machine; "
+    .. "use https://, or allow_http = true where the way there is safe"
+  return format(message, parsed.host)
 end
 
 return endpoint

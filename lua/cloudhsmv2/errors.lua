@@ -15,6 +15,8 @@
 -- | `MaxAttemptsReached` | true or nil | there would have been another attempt, were more allowed; named as in boto3 |
 -- | `RetryQuotaReached` | true or nil | or had this client not spent its quota of retries; named as in boto3 |
 -- | `already_done_possible` | true or nil | refused, but an attempt before may have done it: a deletion finds nothing |
+-- | `reconcile` | string or nil | of `ambiguous`: where to look before calling again |
+-- | `params`, `called_at` | table, number or nil | of `ambiguous`: what was asked for, and when; for `client:reconcile` |
 -- | `elapsed` | number | seconds from the call to this error |
 -- | `cause` | any or nil | what led to it |
 --

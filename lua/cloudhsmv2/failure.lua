@@ -31,12 +31,12 @@ end
 
 --- Completes the error of an attempt: without secrets, with a hint, and with whether a repetition may help.
 -- @tparam table err the error object; changed in place
--- @tparam table context `secrets` (a list of strings), `settings`, `at_most_once`
+-- @tparam table context `secrets` (a list of strings), `settings`, `operation`, `at_most_once`
 function failure.explain(err, context)
   for _, field in ipairs { "code", "message", "body", "members" } do
     err[field] = redact.strings(err[field], context.secrets)
   end
-  local hint = hints.of(err, context.settings)
+  local hint = hints.of(err, context.settings, context.operation)
   if hint then
     err.message = text.trim(err.message) .. " - " .. hint
   end

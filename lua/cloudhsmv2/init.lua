@@ -28,6 +28,8 @@ local version = require "cloudhsmv2.version"
 
 local format = string.format
 
+local MOST_FILE = 2 ^ 20 -- bytes
+local SERVICES_OF_CREDENTIALS = { "STS", "SSO", "SSO OIDC", "Signin" }
 local FIPS_WARNING_FOR = "cloudhsmv2" -- the endpoint prefix of the service that AWS lists FIPS hosts of
 
 -- AWS's models leave out what is the same as the endpoint's prefix, and those of protocol suites have neither.
@@ -42,7 +44,7 @@ local function no_region(resolved, loaded)
 end
 
 -- The service's address, taken apart. An error names where the settings are from that do not go together.
-local function address_of(resolved, model)
+local function resolved_address(resolved, model)
   local url, err = endpoint.resolve {
     region = resolved.region,
     use_fips = resolved.use_fips,
@@ -61,6 +63,34 @@ local function address_of(resolved, model)
   end
   err.message = format("%s (%s)", err.message, table.concat(facts, ", "))
   return nil, err
+end
+
+-- The same, unless requests would be on the way there for everybody to read.
+local function address_of(resolved, model)
+  local address, err = resolved_address(resolved, model)
+  local problem = address and endpoint.insecure(address, resolved.allow_http)
+  if problem then
+    local message = format("endpoint (%s): %s", settings.from(resolved.origin.endpoint), problem)
+    return nil, errors.new { kind = "config", code = "InsecureEndpoint", message = message }
+  end
+  return address, err
+end
+
+-- The address for another region; an endpoint of one's own stays what it is.
+local function address_in(region, resolved, model)
+  local problem = type(region) ~= "string" and "must be a string" or endpoint.region_problem(region)
+  if problem then
+    local message = format("in_region: region %s %s", text.quote(region), problem)
+    return nil, errors.new { kind = "config", code = "InvalidConfiguration", message = message }
+  end
+  return address_of({
+    region = region,
+    use_fips = resolved.use_fips,
+    use_dualstack = resolved.use_dualstack,
+    endpoint = resolved.endpoint,
+    allow_http = resolved.allow_http,
+    origin = resolved.origin,
+  }, model)
 end
 
 -- What is odd in the configuration and no error: a list of `{ code, message }`.
@@ -85,20 +115,59 @@ local function tell(on_event, warnings)
   end
 end
 
+local function read_file(path)
+  return core.read_file(path, MOST_FILE)
+end
+
+-- The function that tells the endpoint which somebody configured for a service that credentials come from. The files'
+-- properties are not kept for it: they hold keys.
+local function endpoints_of(resolved, loaded, getenv)
+  local found = {}
+  for _, service_id in ipairs(SERVICES_OF_CREDENTIALS) do
+    found[service_id] = { settings.endpoint_of(service_id, resolved, loaded, getenv) }
+  end
+  return function(service_id)
+    local url, origin, err = found[service_id][1], found[service_id][2], found[service_id][3]
+    return url, origin, err and errors.new { kind = err.kind, code = err.code, message = err.message }
+  end
+end
+
+-- The proxy, for people to read: the one that was given, or the variable that libcurl finds for the endpoint.
+local function proxy_of(resolved, scheme, getenv)
+  local described = settings.describe(resolved).proxy
+  if resolved.proxy then
+    return described
+  end
+  local names = { scheme .. "_proxy", scheme == "https" and "HTTPS_PROXY" or nil }
+  table.insert(names, "all_proxy")
+  table.insert(names, "ALL_PROXY")
+  for _, name in ipairs(names) do
+    local value = getenv(name)
+    if value and value ~= "" then
+      return { value = settings.without_password(value), origin = "env " .. name }
+    end
+  end
+  return described
+end
+
 --- Makes a client. The shared configuration files are read; nothing is sent, and no connection opened, before the first
 -- call.
 -- @tparam[opt] table options every setting of `cloudhsmv2.config.settings` (`profile`, `region`, `endpoint`, `use_fips`,
--- `use_dualstack`, `connect_timeout`, `read_timeout`, `timeout`, `ca_file`, `proxy`, `max_body`, `max_header`,
--- `app_id`, `retry`, `retry_ambiguous`, `disable_clock_skew_correction`), and
+-- `use_dualstack`, `connect_timeout`, `read_timeout`, `timeout`, `ca_file`, `client_certificate`, `client_key`, `proxy`,
+-- `no_proxy`, `allow_http`, `max_body`, `max_header`, `app_id`, `retry`, `retry_ambiguous` and more), and
 -- @tparam[opt] table|function|userdata options.credentials keys, or a function that returns them
--- (`cloudhsmv2.credentials.static`); else the environment's, which are not looked at where `profile` is given; else those
--- of the profile
+-- (`cloudhsmv2.credentials.static`); else the chain of `cloudhsmv2.credentials`: the environment's, which are not looked at
+-- where `profile` is given; those of the profile; a web identity's; a container's; the instance's
+-- @tparam[opt] function options.mfa_token_provider `mfa_token_provider(serial)` returns the six digits of an MFA device for a
+-- role whose profile has `mfa_serial`, or nil and a reason; it may yield
 -- @tparam[opt] table options.runtime what sends, sleeps and tells the time instead of libcurl
 -- @tparam[opt] function options.on_event is told of every attempt, retry and warning (`cloudhsmv2.client`)
 -- @tparam[opt] table options.model of another service of AWS with the `json` protocol
 -- @tparam[opt] function options.getenv stands for the environment
 -- @tparam[opt] function options.read_file reads a file instead of the system: `read_file(path)` returns its bytes, nil
 -- when there is no such file, or nil and a reason
+-- @tparam[opt] function options.write_file replaces a file: `write_file(path, bytes)` returns true, or nil and a reason. Only
+-- renewed tokens of `aws sso login` and `aws login` are written
 -- @tparam[opt] function options.random returns a number in [0, 1)
 -- @treturn[1] table the client
 -- @treturn[2] nil
@@ -132,28 +201,54 @@ local function new(options)
     return nil, err
   end
   local runtime = options.runtime or runtimes.new(resolved)
-  local proxy = settings.describe(resolved).proxy
+  local proxy = proxy_of(resolved, address.scheme, getenv)
   resolved.proxy = nil -- its password stays in the runtime
-  local chain
-  chain, err = credentials.new {
-    credentials = options.credentials,
-    getenv = options.getenv,
-    profile = {
-      name = resolved.profile,
-      properties = loaded.selected,
-      looked_at = files.looked_at(loaded),
-      chosen_in_code = resolved.origin.profile == "code",
-    },
-    time = runtime.time,
-  }
-  if not chain then
-    return nil, err
-  end
-  local random = options.random or core.random
   local signer
   signer, err = sigv4.signer()
   if not signer then
     return nil, err
+  end
+  local random = options.random or core.random
+  local clock = skew.new(runtime.time, resolved.disable_clock_skew_correction)
+  local write_user_agent = user_agent.writer(resolved, model.metadata, getenv)
+  local chain
+  chain, err = credentials.new {
+    credentials = options.credentials,
+    profile = {
+      name = resolved.profile,
+      loaded = loaded,
+      looked_at = files.looked_at(loaded),
+      chosen_in_code = resolved.origin.profile == "code",
+    },
+    overlaps = runtime.overlaps or runtimes.overlaps,
+    context = {
+      runtime = runtime,
+      settings = resolved,
+      endpoint_of = endpoints_of(resolved, loaded, getenv),
+      getenv = getenv,
+      injected_getenv = options.getenv,
+      read_file = options.read_file or read_file,
+      write_file = options.write_file or core.write_file,
+      run = runtime.run or runtimes.run,
+      random = random,
+      user_agent = write_user_agent,
+      tell = function(event)
+        if options.on_event then
+          protected.call(options.on_event, event)
+        end
+      end,
+      mfa_token_provider = options.mfa_token_provider,
+      signer = signer,
+      retry = retry.new { mode = "standard", random = random }, -- with a quota of its own
+      skew = clock,
+    },
+  }
+  if not chain then
+    return nil, err
+  end
+
+  local function new_retry()
+    return retry.new { mode = resolved.retry.mode, random = random }
   end
 
   tell(options.on_event, warnings_of(resolved, loaded, model))
@@ -171,14 +266,23 @@ local function new(options)
     on_event = options.on_event,
     credentials = chain,
     signer = signer,
-    retry = retry.new { mode = resolved.retry.mode, random = random },
-    skew = skew.new(runtime.time, resolved.disable_clock_skew_correction),
-    user_agent = user_agent.writer(resolved, model.metadata, getenv),
+    retry = new_retry(),
+    new_retry = new_retry,
+    address_in = function(region)
+      return address_in(region, resolved, model)
+    end,
+    skew = clock,
+    user_agent = write_user_agent,
   }
 end
 
 return {
   new = new,
+  --- What is well and what is not, for people to read; see `cloudhsmv2.doctor`.
+  -- @function doctor
+  doctor = function(options, how)
+    return require("cloudhsmv2.doctor").examine(new, options, how)
+  end,
   --- The error objects: `errors.is(value)`, `errors.kinds`; see `cloudhsmv2.errors`.
   errors = errors,
   --- Several things at once; see `cloudhsmv2.parallel`.

@@ -1,5 +1,5 @@
 --- Moments as HTTP and AWS write them, free of locale and time zone: the C core's calendar, by way of the codec.
--- Sources: RFC 9110, section 5.6.7; ISO 8601, basic format.
+-- Sources: RFC 9110, section 5.6.7; RFC 3339; ISO 8601, basic format.
 -- @module cloudhsmv2.moment
 
 local codec = require "cloudhsmv2.codec"
@@ -44,6 +44,29 @@ end
 -- @usage moment.http(1542322098) --> "Thu, 15 Nov 2018 22:48:18 GMT"
 function moment.http(seconds)
   return written("Http", seconds)
+end
+
+--- Reads a moment as files and answers about credentials have it. `UTC` at the end, which an old AWS CLI wrote, is `Z`.
+-- @param value anything
+-- @treturn number|nil seconds since 1970; nil: it is no such date
+-- @usage moment.of_iso "2026-01-01T00:00:01Z" --> 1767225601
+function moment.of_iso(value)
+  if type(value) ~= "string" then
+    return nil
+  end
+  local text = value:gsub("UTC$", "Z")
+  if not text:find "^%d%d%d%d%-[0-9T:.Z+-]+$" then -- nothing that JSON escapes
+    return nil
+  end
+  return read(text)
+end
+
+--- Writes a moment as files about credentials have it.
+-- @tparam number seconds since 1970; a fraction is dropped
+-- @treturn string|nil nil: not a moment of the years 1 to 9999
+-- @usage moment.iso(1767225601) --> "2026-01-01T00:00:01Z"
+function moment.iso(seconds)
+  return written("Iso", seconds)
 end
 
 --- Writes a moment as `X-Amz-Date` has it.

@@ -24,6 +24,7 @@ local floor, min, max, huge = math.floor, math.min, math.max, math.huge
 
 local TOKEN_VERSION = "v1"
 local CHECKSUM_MODULUS = 16777213 -- the largest prime below 2^24: sums stay exact in a double
+local FEATURE = "C" -- AWS's letter of paginators, for the User-Agent
 local OPTIONS = { page_size = true, max_items = true, starting_token = true, call = true }
 
 local methods = {}
@@ -143,6 +144,18 @@ local function restart(self)
   if self.token then
     self.seen[self.token] = true
   end
+end
+
+-- The options of each call: the caller's, with what it is part of.
+local function call_options_of(given)
+  if given ~= nil and type(given) ~= "table" then
+    return given -- the call refuses it
+  end
+  local options = { features = FEATURE }
+  for name, value in pairs(given or {}) do
+    options[name] = name == "features" and value .. "," .. FEATURE or value
+  end
+  return options
 end
 
 --- Asks for the page at `self.token`.
@@ -428,7 +441,7 @@ function paginator.new(client, name, params, options)
     input_token = rules.input_token,
     output_token = rules.output_token,
     max_items = options.max_items or huge,
-    call_options = options.call,
+    call_options = call_options_of(options.call),
     start_token = place.token,
     start_skip = place.skip,
   }, metatable)

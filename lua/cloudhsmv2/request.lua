@@ -33,17 +33,18 @@ end
 --- Gets credentials, and writes and signs a request with them.
 -- @tparam table client
 -- @tparam table call `name`, `invocation_id`, `attempts`, `max_attempts`, `clock` (the service's time), `connect_timeout`,
--- `read_timeout`, `at_most_once`
+-- `read_timeout`, `at_most_once`, `deadline`, `features`; `credentials` become those that it is signed with
 -- @tparam string body
 -- @treturn[1] table what a runtime sends
 -- @treturn[1] table the strings that no error may show
 -- @treturn[2] nil
 -- @treturn[2] table an error object
 function request.signed(client, call, body)
-  local credentials, provider = client.credentials:get()
+  local credentials, set = client.credentials:get(call.deadline)
   if not credentials then
-    return nil, provider
+    return nil, set
   end
+  call.credentials = credentials
   local address = client.address
   local path = address.path:gsub("/$", "") .. "/"
   local headers = protocol.headers(client.model.metadata, call.name)
@@ -67,7 +68,7 @@ function request.signed(client, call, body)
   for _, header in ipairs(added) do
     headers[#headers + 1] = header
   end
-  headers[#headers + 1] = { "User-Agent", client.user_agent(provider.feature) }
+  headers[#headers + 1] = { "User-Agent", client.user_agent(set.features, call.features) }
   headers[#headers + 1] = { "amz-sdk-invocation-id", call.invocation_id }
   headers[#headers + 1] = { "amz-sdk-request", attempt_of(call) }
   headers[#headers + 1] = recursion.header(client.getenv)

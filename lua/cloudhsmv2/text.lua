@@ -36,6 +36,16 @@ function text.trim(value)
   return (value:gsub("^[ \t\r\n\v\f]+", ""):gsub("[ \t\r\n\v\f]+$", ""))
 end
 
+--- Percent-encodes all but the unreserved characters of RFC 3986.
+-- @tparam string value
+-- @treturn string
+-- @usage text.url_encoded "a b/c" --> "a%20b%2Fc"
+function text.url_encoded(value)
+  return (value:gsub("[^A-Za-z0-9._~-]", function(character)
+    return format("%%%02X", byte(character))
+  end))
+end
+
 --- The name of a method for an operation, as boto3 has it.
 -- @tparam string name
 -- @treturn string

@@ -1,6 +1,7 @@
 --- The User-Agent, in the grammar of AWS's SDKs (`ua/2.1`), under this library's own name.
 -- @module cloudhsmv2.user_agent
 
+local core = require "cloudhsmv2.core"
 local text = require "cloudhsmv2.text"
 local version = require "cloudhsmv2.version"
 
@@ -8,7 +9,8 @@ local jit = rawget(_G, "jit")
 
 local RETRY_MODES = { standard = "E", adaptive = "F" } -- AWS's letters for features
 local ENDPOINT_OVERRIDE = "N"
-local SYSTEMS = { Windows = "windows", Linux = "linux", OSX = "macos" }
+local MOST_FEATURES = 1024 -- bytes, AWS's limit
+local SYSTEMS = { Linux = "linux", Darwin = "macos" } -- AWS's words for what uname says
 
 local user_agent = {}
 
@@ -17,13 +19,17 @@ local function clean(value)
   return (value:gsub("[^A-Za-z0-9!$%%&'*+.^_`|~-]", "-"))
 end
 
+-- The system and the machine.
 local function system()
-  if jit and SYSTEMS[jit.os] then
-    return "os/" .. SYSTEMS[jit.os]
-  elseif package.config:sub(1, 1) == "\\" then
-    return "os/windows"
+  local found = core.system()
+  local release = found.release and "#" .. clean(found.release) or ""
+  local name
+  if SYSTEMS[found.name] then
+    name = "os/" .. SYSTEMS[found.name] .. release
+  else
+    name = "os/other" .. (found.name and " md/" .. clean(found.name) .. release or "")
   end
-  return "os/other" -- Lua does not know, and asking would be I/O
+  return name .. (found.machine and " md/arch#" .. clean(found.machine) or "")
 end
 
 local function language()
@@ -38,7 +44,8 @@ end
 -- @tparam table settings `endpoint`, `app_id`, `retry`
 -- @tparam table metadata of the model: `serviceId`
 -- @tparam function getenv stands for the environment
--- @treturn function `function(feature)`: the User-Agent, with the letter of the provider of the credentials in it
+-- @treturn function `function(credentials, use)`: the User-Agent, with the letters of where the credentials are from, and of
+-- what the call is part of
 function user_agent.writer(settings, metadata, getenv)
   local service = text.lower((metadata.serviceId or "unknown"):gsub("[^A-Za-z0-9]", "_"))
   local head = {
@@ -58,8 +65,12 @@ function user_agent.writer(settings, metadata, getenv)
     tail = tail .. " app/" .. clean(settings.app_id)
   end
   local start = table.concat(head, " ") .. " m/" .. features
-  return function(feature)
-    return start .. (feature and "," .. feature or "") .. tail
+  return function(credentials, use)
+    local more = (use and "," .. use or "") .. (credentials and "," .. credentials or "")
+    if #features + #more > MOST_FEATURES then -- the tail goes, whole letters of it
+      more = more:sub(1, MOST_FEATURES - #features):match "^(.*),"
+    end
+    return start .. more .. tail
   end
 end
 

@@ -47,6 +47,7 @@ local format, concat = string.format, table.concat
 
 local DEFAULT_MIN_DELAY = 2 -- seconds, as Smithy's
 local DEFAULT_MAX_DELAY = 120 -- seconds, as Smithy's
+local FEATURE = "B" -- AWS's letter of waiters, for the User-Agent
 local LAST_CALL = 10 -- seconds that a call may take when the deadline is near or over
 
 local OPTIONS = { timeout = true, min_delay = true, max_delay = true, on_poll = true, tolerate = true, call = true }
@@ -273,6 +274,7 @@ local function look(self, remaining)
     call[name] = value
   end
   call.timeout = min(call.timeout or huge, max(remaining, LAST_CALL))
+  call.features = call.features or FEATURE
   local pages = paginator.new(self.client, self.definition.operation, self.request, { call = call })
   if pages then
     return pages:full_result()

@@ -51,6 +51,54 @@ local function load_real(environment)
   }
 end
 
+describe("a profile that is not there", function()
+  it("may be in a section that was ignored, which the error says", function()
+    local settings = require "cloudhsmv2.config.settings"
+    local resolved, err = settings.resolve({ profile = "prod" }, {
+      getenv = function(name)
+        return name == "AWS_SHARED_CREDENTIALS_FILE" and "credentials" or nil
+      end,
+      read_file = function(path)
+        return path == "credentials" and "[profile prod]\naws_access_key_id = x" or nil
+      end,
+    })
+    assert.is_nil(resolved)
+    local ignored = "credentials:1: the section is ignored: in this file a profile is written [NAME]"
+    assert.is_truthy(err.message:find(ignored, 1, true), err.message)
+  end)
+end)
+
+describe("a file that is written while it is read", function()
+  local function load(contents)
+    local reads = 0
+    return files.load {
+      getenv = function(name)
+        return name == "AWS_CONFIG_FILE" and "config" or nil
+      end,
+      read_file = function(path)
+        if path == "config" then
+          reads = reads + 1
+          return contents[reads]
+        end
+      end,
+    },
+      function()
+        return reads
+      end
+  end
+
+  it("is read once more, and is then as it is", function()
+    local loaded, reads = load { "[default]\nregion", "[default]\nregion = eu-west-1" }
+    assert.are.equal("eu-west-1", loaded.profiles.default.region.value)
+    assert.are.equal(2, reads())
+  end)
+
+  it("is wrong when it stays so", function()
+    local loaded = load { "[default]\nregion", "[default]\nregion", "[default]" }
+    assert.is_nil(loaded)
+  end)
+end)
+
 describe("the two files", function()
   it("are merged by profile, and the credentials file wins", function()
     local loaded = load_of {

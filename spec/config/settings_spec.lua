@@ -66,6 +66,15 @@ describe("a setting", function()
       retry = { mode = "standard", max_attempts = 3 },
       retry_ambiguous = false,
       disable_clock_skew_correction = false,
+      defaults_mode = "standard",
+      allow_http = false,
+      sts_regional_endpoints = "regional",
+      ec2_metadata_disabled = false,
+      ec2_metadata_v1_disabled = true,
+      ec2_metadata_service_endpoint_mode = "ipv4",
+      metadata_service_timeout = 1,
+      metadata_service_num_attempts = 1,
+      problems = {},
     }, resolved)
   end)
 
@@ -151,10 +160,177 @@ describe("a wrong setting", function()
     local message = message_of { proxy = "http://user:hunter2@proxy\n" }
     assert.are.equal("proxy (code): expected no control character", message)
   end)
+end)
 
-  it("is a name of an application that is too long", function()
-    assert.is_truthy(message_of({ app_id = ("x"):rep(51) }):find "at most 50 characters")
-    assert.is_truthy(resolve { app_id = ("x"):rep(50) })
+describe("a name of an application that is too long", function()
+  it("is taken with a warning, as AWS does", function()
+    local _, loaded = resolve { app_id = ("x"):rep(50) }
+    assert.are.same({}, loaded.warnings)
+    _, loaded = resolve({}, { AWS_SDK_UA_APP_ID = ("x"):rep(51) })
+    local message = "app_id (from env AWS_SDK_UA_APP_ID): has 51 characters; AWS asks for at most 50"
+    assert.are.same({ { code = "LongAppId", message = message } }, loaded.warnings)
+  end)
+end)
+
+describe("the mode of defaults", function()
+  local function connect_timeout(options, environment)
+    return resolve(options, environment).connect_timeout
+  end
+
+  it("decides how long a connection may take, unless somebody says that", function()
+    assert.are.equal(3.1, connect_timeout({}, {}))
+    for mode, seconds in pairs {
+      standard = 3.1,
+      ["cross-region"] = 3.1,
+      ["in-region"] = 1.1,
+      mobile = 30,
+      legacy = 3.1,
+      [" MOBILE "] = 30,
+    } do
+      assert.are.equal(seconds, connect_timeout({}, { AWS_DEFAULTS_MODE = mode }))
+    end
+    assert.are.equal(5, connect_timeout({ connect_timeout = 5 }, { AWS_DEFAULTS_MODE = "mobile" }))
+    assert.are.equal(1.1, connect_timeout { defaults_mode = "in-region" })
+  end)
+
+  it("is told by the environment where it is auto", function()
+    local auto = { AWS_DEFAULTS_MODE = "auto", AWS_REGION = "eu-west-1" }
+    assert.are.equal(3.1, connect_timeout({}, auto))
+    auto.AWS_EXECUTION_ENV = "AWS_Lambda_x"
+    assert.are.equal(1.1, connect_timeout({}, auto))
+    assert.are.equal(3.1, connect_timeout({ region = "us-east-1" }, auto))
+    auto.AWS_REGION = nil
+    assert.are.equal(3.1, connect_timeout({ region = "us-east-1" }, auto))
+  end)
+
+  it("is one of a few", function()
+    local message =
+      'AWS_DEFAULTS_MODE="fast" (environment): expected standard, in-region, cross-region, mobile, auto or legacy'
+    assert.are.equal(message, message_of({}, { AWS_DEFAULTS_MODE = "fast" }))
+  end)
+end)
+
+describe("a setting of a provider of credentials", function()
+  it("that is wrong is an error only for who needs it", function()
+    local environment = {
+      AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE = "error",
+      AWS_EC2_METADATA_DISABLED = "yes",
+      AWS_METADATA_SERVICE_TIMEOUT = "0",
+      AWS_METADATA_SERVICE_NUM_ATTEMPTS = "1.5",
+      AWS_EC2_METADATA_SERVICE_ENDPOINT = "http://user:hunter2@host",
+      AWS_CONTAINER_AUTHORIZATION_TOKEN = "hunter2\n",
+    }
+    local resolved = assert(resolve({}, environment))
+    local function problem(name)
+      local value, err = settings.late(resolved, name)
+      assert.is_nil(value)
+      assert.are.equal("config", err.kind)
+      return err.message
+    end
+    assert.are.equal(
+      'AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE="error" (environment): expected IPv4 or IPv6',
+      problem "ec2_metadata_service_endpoint_mode"
+    )
+    assert.are.equal(
+      'AWS_EC2_METADATA_DISABLED="yes" (environment): expected true or false',
+      problem "ec2_metadata_disabled"
+    )
+    assert.are.equal(
+      'AWS_METADATA_SERVICE_TIMEOUT="0" (environment): expected a number of seconds above 0',
+      problem "metadata_service_timeout"
+    )
+    assert.are.equal(
+      'AWS_METADATA_SERVICE_NUM_ATTEMPTS="1.5" (environment): expected a whole number of at least 1',
+      problem "metadata_service_num_attempts"
+    )
+    assert.are.equal(
+      "AWS_EC2_METADATA_SERVICE_ENDPOINT (environment): a user name or password cannot be part of it",
+      problem "ec2_metadata_service_endpoint"
+    )
+    assert.are.equal(
+      "AWS_CONTAINER_AUTHORIZATION_TOKEN (environment): expected no control character",
+      problem "container_authorization_token"
+    )
+    local described = settings.describe(resolved)
+    assert.is_truthy(described.ec2_metadata_disabled.problem:find "expected true or false$")
+  end)
+
+  it("is read in any case, and with a fraction whatever the locale", function()
+    local resolved = resolve({}, {
+      AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE = " IPv6",
+      AWS_METADATA_SERVICE_TIMEOUT = "2.5",
+      AWS_METADATA_SERVICE_NUM_ATTEMPTS = "4",
+      AWS_EC2_METADATA_SERVICE_ENDPOINT = "http://here:1234/base/",
+    })
+    assert.are.equal("ipv6", resolved.ec2_metadata_service_endpoint_mode)
+    assert.are.equal(2.5, resolved.metadata_service_timeout)
+    assert.are.equal(4, resolved.metadata_service_num_attempts)
+    assert.are.equal("http://here:1234/base", resolved.ec2_metadata_service_endpoint)
+    assert.is_nil(next(resolved.problems))
+  end)
+
+  it("warns that the global host of STS is not asked", function()
+    local _, loaded = resolve({}, { AWS_STS_REGIONAL_ENDPOINTS = "legacy" })
+    assert.are.equal("LegacyStsEndpoints", loaded.warnings[1].code)
+  end)
+
+  it("is no option of new where only the environment may set it", function()
+    for _, name in ipairs { "role_arn", "container_authorization_token", "web_identity_token_file" } do
+      assert.is_truthy(option_message({ [name] = "x" }):find("unknown option", 1, true))
+    end
+    assert.are.equal("x", resolve({}, { AWS_ROLE_ARN = "x" }).role_arn)
+  end)
+
+  it("is not shown where it is a secret", function()
+    local described = settings.describe((resolve({}, {
+      AWS_CONTAINER_AUTHORIZATION_TOKEN = "hunter2",
+      AWS_CONTAINER_CREDENTIALS_FULL_URI = "https://user:hunter2@host/x",
+    })))
+    assert.are.equal("***", described.container_authorization_token.value)
+    assert.are.equal("https://***@host/x", described.container_credentials_full_uri.value)
+  end)
+end)
+
+describe("the endpoint of a service that credentials come from", function()
+  local function endpoint_of(service_id, config, environment, options)
+    local files = { config = config }
+    environment = environment or {}
+    environment.AWS_CONFIG_FILE = "config"
+    local context = {
+      getenv = function(name)
+        return environment[name]
+      end,
+      read_file = function(path)
+        return files[path]
+      end,
+    }
+    local resolved, loaded = settings.resolve(options or {}, context)
+    return settings.endpoint_of(service_id, resolved, loaded, context.getenv)
+  end
+
+  it("has a variable, a block of services, and what is for all services", function()
+    local config =
+      "[default]\nservices = s\nendpoint_url = http://profile\n[services s]\nsso_oidc =\n  endpoint_url = http://block"
+    local all = { AWS_ENDPOINT_URL = "http://all" }
+    assert.are.equal("http://block", (endpoint_of("SSO OIDC", config)))
+    assert.are.equal("http://profile", (endpoint_of("STS", config)))
+    assert.are.equal("http://all", (endpoint_of("SSO OIDC", config, all)))
+    assert.are.equal("http://sts", (endpoint_of("STS", config, { AWS_ENDPOINT_URL_STS = "http://sts" })))
+    assert.are.same({ "http://oidc", "env AWS_ENDPOINT_URL_SSO_OIDC" }, {
+      endpoint_of("SSO OIDC", config, { AWS_ENDPOINT_URL_SSO_OIDC = "http://oidc" }),
+    })
+  end)
+
+  it("is not what code gives for CloudHSM, and nobody's where configured ones are to be ignored", function()
+    assert.is_nil((endpoint_of("STS", "", {}, { endpoint = "http://code" })))
+    local ignored = { ignore_configured_endpoint_urls = true }
+    assert.is_nil((endpoint_of("STS", "", { AWS_ENDPOINT_URL = "http://all" }, ignored)))
+  end)
+
+  it("is an error when it is none", function()
+    local url, _, err = endpoint_of("STS", "", { AWS_ENDPOINT_URL_STS = "sts:80" })
+    assert.is_nil(url)
+    assert.is_truthy(err.message:find("AWS_ENDPOINT_URL_STS (environment): Invalid endpoint", 1, true))
   end)
 end)
 
@@ -291,6 +467,8 @@ describe("the options of a call", function()
 
   it("are times and the number of attempts", function()
     assert.is_true(settings.check_call { timeout = 1, connect_timeout = 0.5, read_timeout = 2, max_attempts = 1 })
+    assert.is_true(settings.check_call { features = "B,C" })
+    assert.is_nil(settings.check_call { features = "B\r\nX: y" })
     assert.is_true(settings.check_call { max_attempts = 5 })
     assert.is_true(settings.check_call {})
   end)

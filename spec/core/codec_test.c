@@ -147,6 +147,8 @@ static void reads_dates_in_every_form(void) {
     { "1.535388510149E9", 1535388510.149 },
     { "2014-04-29T18:30:38Z", 1398796238 },
     { "2000-01-02T20:34:56.123Z", 946845296.123 },
+    { "2000-01-02T20:34:56", 946845296 },
+    { "2000-01-02T20:34:56.123456", 946845296.123456 },
     { "2019-12-16T22:48:18-01:00", 1576540098 },
     { "2019-12-17T01:48:18+02:00", 1576540098 },
     { "2019-12-17T01:48:18+0200", 1576540098 },
@@ -168,11 +170,14 @@ static void reads_dates_in_every_form(void) {
     "2001-02-29T00:00:00Z",
     "2100-02-29T00:00:00Z",
     "2000-01-02T24:00:00Z",
-    "2000-01-02T20:34:56",
+    "2000-01-02T20:34:56+",
+    "2000-01-02T20:34:56 ",
     "2000-01-02T20:34:56.Z",
     "2000-01-02T20:34:56Zx",
     "Tue, 29 Foo 2014 18:30:38 GMT",
     "Tue, 29 Apr 2014 18:30:38 CET",
+    "Tue, 29 Apr 2014 18:30:38. GMT",
+    "Dea, 29 Apr 2014 18:30:38 GMT",
     "1e400",
     "253402300800",
   };
@@ -185,6 +190,11 @@ static void reads_dates_in_every_form(void) {
     double seconds;
     CHECK(chsm_date_read(refused[i], strlen(refused[i]), &seconds) != CHSM_OK);
   }
+  double seconds;
+  CHECK_EQ_INT(CHSM_INVALID, chsm_date_read("2000-01-02\0"
+                                            "20:34:56Z",
+                                            20, &seconds)); /* a NUL is no separator */
+  CHECK_EQ_INT(CHSM_OK, chsm_date_read("Tue, 29 Apr 2014 18:30:38.1234567890123456789 GMT", 49, &seconds));
 }
 
 
@@ -196,6 +206,7 @@ static void writes_dates_that_it_reads_back(void) {
   CHECK_EQ_BYTES("Wed, 31 Dec 1969 23:59:59 GMT", text, chsm_date_write(-1, CHSM_HTTP_DATE, text));
   CHECK_EQ_BYTES("1535388510.149", text, chsm_date_write(1535388510.149, CHSM_EPOCH_SECONDS, text));
   CHECK_EQ_BYTES("2000-01-01T00:00:00Z", text, chsm_date_write(946684799.9999, CHSM_ISO_8601, text));
+  CHECK_EQ_BYTES("9999-12-31T23:59:59.999Z", text, chsm_date_write(253402300799.9999, CHSM_ISO_8601, text));
   for (int i = 0; i < 5000; i++) {
     double seconds = (double)(random_bits() % UINT64_C(315537897600)) - 62135596800.0;
     double back = 0;

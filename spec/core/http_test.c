@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <openssl/x509_vfy.h>
+
 #include "../../src/core/clock.h"
 #include "../../src/core/http.h"
 #include "../../src/core/http_check.h"
@@ -260,6 +262,43 @@ static void failures_of_certificates_are_told_apart(void) {
     CHECK_EQ_STR(cases[i].code, failure.code);
     CHECK_EQ_STR("no", failure.sent);
   }
+}
+
+
+static void complaints_about_the_clients_certificate_are_told_apart(void) {
+  static const struct {
+    CURLcode result;
+    bool certified;
+    const char *detail, *code;
+  } cases[] = {
+    { CURLE_SSL_CONNECT_ERROR, true, "OpenSSL: error:0A000418:SSL routines::tlsv1 alert unknown ca", "ClientCertificateRefused" },
+    { CURLE_RECV_ERROR, true, "OpenSSL SSL_read: error:0A000412:SSL routines::ssl/tls alert bad certificate", "ClientCertificateRefused" },
+    { CURLE_RECV_ERROR, false, "SSL routines::tlsv13 alert certificate required, errno 0", "ClientCertificateRequired" },
+    { CURLE_SEND_ERROR, true, "SSL routines::tlsv1 alert access denied", "ClientCertificateRefused" },
+    { CURLE_SSL_CONNECT_ERROR, false, "SSL routines::sslv3 alert bad certificate", "ClientCertificateRequired" },
+    { CURLE_SSL_CONNECT_ERROR, true, "SSL routines::sslv3 alert handshake failure", "TlsHandshakeFailed" },
+    { CURLE_SSL_CONNECT_ERROR, true, "SSL routines::tlsv1 alert protocol version", "TlsHandshakeFailed" },
+    { CURLE_PEER_FAILED_VERIFICATION, true, "SSL certificate verification failed", "ClientCertificateRefused" },
+    { CURLE_PEER_FAILED_VERIFICATION, false, "SSL certificate verification failed", "CertificateNotTrusted" },
+    { CURLE_PEER_FAILED_VERIFICATION, true, "no subject name matches 'alert unknown ca'", "CertificateHostMismatch" },
+    { CURLE_SSL_CERTPROBLEM, true, "could not load PEM client certificate", "ClientCertificateUnusable" },
+    { CURLE_RECV_ERROR, true, "Connection reset by peer", "ConnectionReset" },
+  };
+  chsm_http_failure failure;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    chsm_http_facts facts = facts_with(cases[i].result, true, 0, false);
+    facts.certified = cases[i].certified;
+    facts.detail = cases[i].detail;
+    chsm_http_classify(&failure, &facts);
+    CHECK_EQ_STR(cases[i].code, failure.code);
+    CHECK_EQ_STR("maybe", failure.sent);
+  }
+  chsm_http_facts facts = facts_with(CURLE_PEER_FAILED_VERIFICATION, false, 0, false);
+  facts.certified = true;
+  facts.detail = "SSL certificate verification failed";
+  facts.verify_result = X509_V_ERR_CERT_HAS_EXPIRED; /* the server's */
+  chsm_http_classify(&failure, &facts);
+  CHECK_EQ_STR("CertificateExpired", failure.code);
 }
 
 
@@ -616,6 +655,7 @@ int main(void) {
   a_length_that_no_integer_holds_is_the_largest();
   failures_say_what_happened_and_how_far_it_got();
   failures_of_certificates_are_told_apart();
+  complaints_about_the_clients_certificate_are_told_apart();
   failures_name_durations_reasons_and_proxies();
   a_message_is_one_line_and_fits();
   requests_that_cannot_be_sent_as_given_are_refused();

@@ -81,4 +81,41 @@ describe("a clock", function()
       end)
     end
   end)
+
+  it("goes on exactly where another one was", function()
+    local first = assert(clock.new("frozen", 1767225600.1))
+    for _ = 1, 100 do
+      first:advance(0.1)
+    end
+    local second = assert(clock.new("frozen", 5))
+    second:advance(7)
+    second:load(first:dump())
+    for _ = 1, 100 do
+      assert.are.equal(first:time(), second:time())
+      first:advance(1 / 3)
+      second:advance(1 / 3)
+    end
+    assert.is_true(math.abs(second:now() - 7 - 100 / 3) < 0.001)
+  end)
+
+  it("that is real goes on with the wall clock, but never behind what another one showed", function()
+    local wall = 1000
+    local source = {
+      time = function()
+        return wall
+      end,
+      now = function()
+        return wall
+      end,
+    }
+    local function resumed(saved)
+      local real = assert(clock.new("real", nil, source))
+      real:resume(saved)
+      return real:time()
+    end
+    assert.are.equal(1030, resumed { start = 500, advanced = 30, mode = "real" })
+    assert.are.equal(1530, resumed { start = 1500, advanced = 30, mode = "real" })
+    assert.are.equal(1000, resumed { start = 500, advanced = 300, mode = "frozen" })
+    assert.are.equal(1200, resumed { start = 500, advanced = 700, mode = "scaled" })
+  end)
 end)

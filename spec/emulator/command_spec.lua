@@ -54,7 +54,17 @@ describe("cloudhsmv2-emulator", function()
   it("explains itself", function()
     local code, out = run "--help"
     assert.are.equal(0, code)
-    for _, option in ipairs { "--port", "--clock", "--access-key-id", "--lifetime", "--until-stdin-closes" } do
+    for _, option in ipairs {
+      "--port",
+      "--clock",
+      "--access-key-id",
+      "--lifetime",
+      "--until-stdin-closes",
+      "--state",
+      "--control-port",
+      "--record",
+      "--replay",
+    } do
       assert.matches(option, out, 1, true)
     end
     code, out = run "--version"
@@ -87,6 +97,79 @@ describe("cloudhsmv2-emulator", function()
     assert.are.equal(1, code)
     assert.matches(("port %d of 127.0.0.1 is in use"):format(other.port), err, 1, true)
     assert.matches("--port 0", err, 1, true)
+  end)
+
+  it("serves the controls on a port of their own", function()
+    local path = os.tmpname()
+    local code, out = run("--port", "0", "--control-port", "0", "--lifetime", "0.01", "--announce-port-file", path)
+    local file = assert(io.open(path))
+    local announced = file:read "*a"
+    file:close()
+    os.remove(path)
+    assert.are.equal(0, code)
+    local port, control_port =
+      out:match "^listening on http://127%.0%.0%.1:(%d+)\ncontrol on http://127%.0%.0%.1:(%d+)\n$"
+    assert.are_not.equal(port, control_port)
+    assert.are.equal(("%s\n%s\n"):format(port, control_port), announced)
+
+    local other = assert(server.new(assert(emulator.new())))
+    local _, err
+    code, _, err = run("--port", "0", "--control-port", tostring(other.port))
+    other:close()
+    assert.are.equal(1, code)
+    assert.matches(
+      ("port %d of 127.0.0.1 is in use; choose another with --control-port"):format(other.port),
+      err,
+      1,
+      true
+    )
+  end)
+
+  it("keeps its state, and says what is wrong with the file", function()
+    local path = os.tmpname()
+    os.remove(path)
+    for _ = 1, 2 do
+      assert.are.equal(0, (run("--port", "0", "--state", path, "--lifetime", "0.01")))
+    end
+    local holder = assert(emulator.new { state = path })
+    local code, _, err = run("--port", "0", "--state", path)
+    holder:close()
+    assert.are.equal(1, code)
+    assert.are.equal(("cloudhsmv2-emulator: %s: another emulator has this state open\n"):format(path), err)
+    os.remove(path)
+    code, _, err = run("--port", "0", "--state", "/nowhere/state")
+    assert.are.equal(1, code)
+    assert.are.equal("cloudhsmv2-emulator: /nowhere/state: there is no such folder\n", err)
+  end)
+
+  it("gives its state up where it cannot listen", function()
+    local path = os.tmpname()
+    local other = assert(server.new(assert(emulator.new())))
+    assert.are.equal(1, (run("--port", tostring(other.port), "--state", path)))
+    other:close()
+    assert(emulator.new { state = path }):close()
+    os.remove(path)
+  end)
+
+  it("records, and serves what was recorded", function()
+    local path = os.tmpname()
+    assert.are.equal(0, (run("--port", "0", "--record", path, "--lifetime", "0.01")))
+    assert.are.equal(0, (run("--port", "0", "--replay", path, "--lifetime", "0.01")))
+    local code, _, err = run("--port", "0", "--record", "/nowhere/recording")
+    assert.are.equal(1, code)
+    assert.matches("cannot record to /nowhere/recording", err, 1, true)
+    local file = assert(io.open(path, "wb"))
+    file:write "x\n"
+    file:close()
+    code, _, err = run("--port", "0", "--replay", path)
+    os.remove(path)
+    assert.are.equal(1, code)
+    assert.matches(path .. ":1: not an exchange", err, 1, true)
+    for _, option in ipairs { "--state", "--record", "--control-port" } do
+      code, _, err = run("--replay", path, option, "1")
+      assert.are.equal(2, code)
+      assert.matches("--replay goes without", err, 1, true)
+    end
   end)
 
   it("says which package is missing", function()

@@ -6,7 +6,7 @@ local function unpacked(bytes)
   local file = assert(io.open(packed, "wb"))
   file:write(bytes)
   file:close()
-  os.execute(("gzip -dc < '%s' > '%s' 2>&1"):format(packed, plain))
+  os.execute(("env -u LD_PRELOAD gzip -dc < '%s' > '%s' 2>&1"):format(packed, plain))
   file = assert(io.open(plain, "rb"))
   local text = file:read "*a"
   file:close()

@@ -52,6 +52,26 @@ function helper.request(operation, input, options)
   return { method = "POST", target = "/", headers = signed.headers, body = body }
 end
 
+--- A signed request to RAM; `options` as of `helper.request`, and `method`, `target` and `body` in place of the usual.
+function helper.ram_request(operation, input, options)
+  local body = options.body or require("cjson").encode(next(input or {}) and input or cjson.decode "{}")
+  local path, query = (options.target or "/" .. operation:lower()):match "^([^?]*)%??(.*)$"
+  local method = options.method or "POST"
+  local signed = assert(sigv4.sign {
+    method = method,
+    path = path,
+    query = query,
+    headers = { { "Host", "ram.us-east-1.amazonaws.com" }, { "Content-Type", "application/json" } },
+    body = body,
+    region = options.region or "us-east-1",
+    service = options.service or "ram",
+    time = options.time,
+    credentials = options.key or helper.KEY,
+  })
+  local target = query == "" and path or path .. "?" .. query
+  return { method = method, target = target, headers = signed.headers, body = body }
+end
+
 local methods = {}
 local metatable = { __index = methods }
 
@@ -72,6 +92,33 @@ function methods:ask(operation, input, options)
     chosen[name] = value
   end
   return self:send(helper.request(operation, input, chosen))
+end
+
+--- Sends a request to RAM.
+function methods:ask_ram(operation, input, options)
+  local chosen = { time = self.emulator:time() }
+  for name, value in pairs(options or {}) do
+    chosen[name] = value
+  end
+  return self:send(helper.ram_request(operation, input, chosen))
+end
+
+--- The output of an operation of RAM that must succeed.
+function methods:ram(operation, input, options)
+  local response = self:ask_ram(operation, input, options)
+  if response.status ~= 200 then
+    error(operation .. ": " .. response.headers["x-amzn-errortype"] .. ": " .. response.body, 2)
+  end
+  return response.value
+end
+
+--- The code, message and status of an operation of RAM that must be refused.
+function methods:ram_refusal(operation, input, options)
+  local response = self:ask_ram(operation, input, options)
+  if response.status == 200 then
+    error(operation .. " was not refused: " .. response.body, 2)
+  end
+  return response.headers["x-amzn-errortype"], response.value.message, response.status
 end
 
 --- The output of an operation that must succeed.
@@ -127,6 +174,14 @@ function methods:create_cluster(input, options)
   return self:call("CreateCluster", request, options).Cluster.ClusterId
 end
 
+--- What a cluster can be initialized with: a certificate and its trust anchor.
+function methods:sign(cluster)
+  if self.emulator.sign_csr then
+    return assert(self.emulator:sign_csr(cluster.Certificates.ClusterCsr))
+  end
+  return helper.PEM, helper.PEM
+end
+
 --- A cluster with one ACTIVE HSM, UNINITIALIZED.
 function methods:cluster_with_csr(input)
   local cluster_id = self:create_cluster(input)
@@ -160,6 +215,13 @@ end
 function methods:ready_backup()
   local cluster_id = self:active_cluster()
   return self:backups({ clusterIds = { cluster_id } })[1]
+end
+
+--- The policy that AWS documents for sharing a backup with another account.
+function helper.policy(arn, account)
+  local text = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"%s"},'
+    .. '"Action":["cloudhsm:CreateCluster","cloudhsm:DescribeBackups"],"Resource":"%s"}]}'
+  return text:format(account, arn)
 end
 
 --- An emulator on a frozen clock.

@@ -47,4 +47,17 @@ describe("a seeded generator", function()
       assert.is_true(buckets[bucket] > 850 and buckets[bucket] < 1150)
     end
   end)
+
+  it("goes on where another generator was", function()
+    local first, second = random.new(3), random.new(4)
+    first:id "a"
+    second:load(first:dump())
+    for _ = 1, 20 do
+      assert.are.equal(first:uuid(), second:uuid())
+    end
+    local theirs = random.new(5, math.random)
+    assert.are.same({}, theirs:dump())
+    theirs:load(first:dump())
+    assert.are.equal(math.random, theirs.draw)
+  end)
 end)

@@ -1,7 +1,8 @@
 -- A server of good and of bad answers, on loopback only: the child process of spec.helper.server.
 --
 -- Each argument is one listener: "plain", "tls,CERTIFICATE,KEY,PROTOCOL", "proxy" or "proxy,CERTIFICATE,KEY,PROTOCOL", the latter
--- answering inside the tunnel itself. Their ports are printed on one line. What a request gets is said by its path. The process
+-- answering inside the tunnel itself. One of TLS that asks for a certificate of the client ends with ",AUTHORITY,wanted" or with
+-- ",AUTHORITY,needed". Their ports are printed on one line. What a request gets is said by its path. The process
 -- ends when its standard input ends, and after two minutes in any case.
 
 local socket = require "socket"
@@ -71,6 +72,8 @@ function Connection:start_tls(tls)
     certificate = tls.certificate,
     key = tls.key,
     ciphers = tls.protocol == "tlsv1_1" and "ALL:@SECLEVEL=0" or nil,
+    cafile = tls.authority,
+    verify = tls.authority and { "peer", tls.needed and "fail_if_no_peer_cert" or nil } or nil,
     alpn = function(offered)
       self.offered = table.concat(offered, ",")
       return "http/1.1"
@@ -83,6 +86,7 @@ function Connection:start_tls(tls)
     if good then
       return true
     elseif problem ~= "wantread" and problem ~= "wantwrite" and problem ~= "timeout" then
+      pause(tls.authority and 0.05 or 0) -- to be read before a reset, which follows when the client has sent more
       return false
     end
     wait_for(wrapped, problem)
@@ -117,12 +121,29 @@ function good.alpn(connection)
   return connection:reply(connection.offered or "")
 end
 
+-- The name in the certificate of the client.
+good["client-certificate"] = function(connection)
+  local certificate = connection.object.getpeercertificate and connection.object:getpeercertificate()
+  return connection:reply(certificate and certificate:subject()[1].value or "none")
+end
+
 function good.bytes(connection, request)
   return connection:reply(("x"):rep(tonumber(request.path:match "%d+$")))
 end
 
 function good.status(connection, request)
   return connection:reply("status", "", request.path:match "%d+$" .. " Some Words")
+end
+
+-- /answer/STATUS/BODY/HEADERS, the last two in hexadecimal digits.
+function good.answer(connection, request)
+  local function bytes(digits)
+    return (digits:gsub("%x%x", function(pair)
+      return string.char(tonumber(pair, 16))
+    end))
+  end
+  local status, body, headers = request.path:match "^/answer/(%d+)/(%x*)/(%x*)"
+  return connection:reply(bytes(body), bytes(headers), status .. " Some Words")
 end
 
 function good.repeated(connection)
@@ -166,6 +187,21 @@ good["short-length"] = function(connection)
   connection:send "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nright"
   pause(0.02)
   return connection:send "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
+end
+
+-- The same with JSON, as the service would have it.
+
+good["interim-json"] = function(connection)
+  connection:send "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+  return connection:reply '{"Clusters":[]}'
+end
+
+good["old-json"] = function(connection)
+  connection:send 'HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n{"Clusters":[]}'
+end
+
+good["half-json"] = function(connection)
+  connection:send 'HTTP/1.1 200 OK\r\n\r\n{"Clusters":['
 end
 
 -- /delay/MILLISECONDS, and what the most of these at a time were: the latter starts a new count.
@@ -368,7 +404,7 @@ local function read_request(connection)
   local target
   request.method, target = request.head:match "^(%S+) (%S+)"
   request.path = target:gsub("^http://[^/]*", ""):gsub("?.*", "")
-  request.tag = target:match "[?&]tag=([%w-]+)"
+  request.tag = target:match "[?&]tag=([%w-]+)" or target:match "/tag%-([%w-]+)"
   return request
 end
 
@@ -415,13 +451,20 @@ end
 -- ---- Process ----
 
 local function listen(argument)
-  local kind, certificate, key, protocol = argument:match "^(%w+),?([^,]*),?([^,]*),?([^,]*)$"
+  local kind, certificate, key, protocol, authority, need =
+    argument:match "^(%w+),?([^,]*),?([^,]*),?([^,]*),?([^,]*),?([^,]*)$"
   local object = assert(socket.bind("127.0.0.1", 0, 64))
   object:settimeout(0)
   return {
     object = object,
     proxy = kind == "proxy",
-    tls = certificate ~= "" and { certificate = certificate, key = key, protocol = protocol } or nil,
+    tls = certificate ~= "" and {
+      certificate = certificate,
+      key = key,
+      protocol = protocol,
+      authority = authority ~= "" and authority or nil,
+      needed = need == "needed",
+    } or nil,
   }
 end
 

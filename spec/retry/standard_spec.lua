@@ -62,9 +62,9 @@ describe("after a failed attempt", function()
   it("comes another for a refusal that a corrected clock explains, at the cost of a transient failure", function()
     local policy = policy_of()
     local refusal = { kind = "auth", code = "InvalidSignatureException", sent = "yes", retryable = true }
-    assert.are.equal(0.05, fail(policy:start(3), refusal, { skewed = true }))
+    assert.are.equal(0.05, fail(policy:start(3), refusal, { cured = true }))
     assert.are.equal(486, policy.quota.left)
-    assert.is_nil(fail(policy:start(3), refusal, { skewed = false }))
+    assert.is_nil(fail(policy:start(3), refusal, { cured = false }))
   end)
 
   it("grows the delay with every attempt, whatever kind of failure it was", function()

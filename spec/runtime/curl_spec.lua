@@ -1,6 +1,7 @@
 local core = require "cloudhsmv2.core"
 local curl = require "cloudhsmv2.runtime.curl"
 local errors = require "cloudhsmv2.errors"
+local here = require "cloudhsmv2.runtime"
 local server = require "spec.helper.server"
 local tls = require "spec.helper.tls"
 
@@ -128,6 +129,9 @@ describe("the runtime over libcurl", function()
         { timeout = "5" },
         { read_timeout = {} },
         { fresh_connection = 1 },
+        { direct = 1 },
+        { max_body = "1" },
+        { max_body = 0 },
       }
       for _, changes in ipairs(wrong) do
         assert.has_error(function()
@@ -216,6 +220,19 @@ describe("the runtime over libcurl", function()
       runtime = new_runtime { max_body = 1000 }
       assert.are.equal(1000, #ask("/bytes/1000").body)
       assert_failure("protocol", "BodyTooLarge", "yes", send(runtime, base .. "/bytes/1001"))
+    end)
+
+    it("takes a smaller cap for one answer, and no larger one", function()
+      runtime.close()
+      runtime = new_runtime { max_body = 1000 }
+      assert.are.equal(10, #ask("/bytes/10", { max_body = 10 }).body)
+      local failure =
+        assert_failure("protocol", "BodyTooLarge", "yes", send(runtime, base .. "/bytes/11", { max_body = 10 }))
+      assert.is_truthy(failure.message:find "longer than 10 bytes")
+      assert_failure("protocol", "BodyTooLarge", "yes", send(runtime, base .. "/chunked", { max_body = 4 }))
+      assert.are.equal(1000, #ask("/bytes/1000", { max_body = 5000 }).body)
+      assert_failure("protocol", "BodyTooLarge", "yes", send(runtime, base .. "/bytes/1001", { max_body = 5000 }))
+      assert.are.equal(1000, #ask("/bytes/1000").body)
     end)
 
     it("caps headers where it was told to", function()
@@ -464,6 +481,12 @@ describe("the runtime over libcurl", function()
       assert.is_nil(tostring(err):find "secret")
     end)
 
+    it("refuses a list of exceptions that could not be one", function()
+      local made, err = curl.new { no_proxy = "a\r\nb" }
+      assert.is_nil(made)
+      assert.are.same({ "config", "InvalidProxy" }, { err.kind, err.code })
+    end)
+
     it("raises when an option has the wrong type", function()
       for _, options in ipairs {
         { ca_file = 5 },
@@ -473,6 +496,10 @@ describe("the runtime over libcurl", function()
         { max_body = 1.5 },
         { max_header = -1 },
         { proxy = "http://a\0b" },
+        { no_proxy = {} },
+        { no_proxy = "a\0b" },
+        { client_certificate = 1 },
+        { client_key = "a\0b" },
       } do
         assert.has_error(function()
           curl.new(options)
@@ -849,5 +876,278 @@ describe("the runtime over a proxy", function()
     runtimes[#runtimes + 1] = runtime
     local failure = assert_failure("proxy", "CouldNotResolveProxy", "no", send(runtime, "https://service.example/"))
     assert.is_nil(failure.message:find "secret")
+  end)
+end)
+
+describe("the runtime's exceptions to a proxy", function()
+  local running, target, proxy, runtimes
+
+  setup(function()
+    runtimes = {}
+    running = server.start("plain", "proxy")
+    target, proxy = running.ports[1], ("http://user:secret@127.0.0.1:%d"):format(running.ports[2])
+  end)
+
+  teardown(function()
+    for _, runtime in ipairs(runtimes) do
+      runtime.close()
+    end
+    running.stop()
+  end)
+
+  local function new(options)
+    local runtime = assert(curl.new(options))
+    runtimes[#runtimes + 1] = runtime
+    return runtime
+  end
+
+  -- How a request for this host arrived: "direct" at the target, or "proxy".
+  local function way(runtime, host, changes)
+    local response = assert(send(runtime, ("http://%s:%d/echo"):format(host, target), changes))
+    return response.body:find "^POST http://" and "proxy" or response.body:find "^POST /echo" and "direct"
+  end
+
+  it("are hosts, all hosts or none", function()
+    assert.are.equal("proxy", way(new { proxy = proxy }, "127.0.0.1"))
+    assert.are.equal("proxy", way(new { proxy = proxy, no_proxy = "" }, "127.0.0.1"))
+    assert.are.equal("proxy", way(new { proxy = proxy, no_proxy = "example.com,10.0.0.1" }, "127.0.0.1"))
+    assert.are.equal("direct", way(new { proxy = proxy, no_proxy = "example.com, 127.0.0.1" }, "127.0.0.1"))
+    assert.are.equal("direct", way(new { proxy = proxy, no_proxy = "*" }, "127.0.0.1"))
+    local runtime = new { proxy = proxy, no_proxy = "localhost" }
+    assert.are.equal("direct", way(runtime, "localhost"))
+    assert.are.equal("proxy", way(runtime, "127.0.0.1"))
+    assert.are.equal("direct", way(runtime, "localhost"))
+  end)
+
+  it("are networks where this libcurl knows them", function()
+    local networks = core.versions().no_proxy_networks
+    assert.are.equal(
+      networks and "direct" or "proxy",
+      way(new { proxy = proxy, no_proxy = "127.0.0.0/8" }, "127.0.0.1")
+    )
+    assert.are.equal("proxy", way(new { proxy = proxy, no_proxy = "10.0.0.0/8" }, "127.0.0.1"))
+  end)
+
+  it("are told from a proxy when nobody is there", function()
+    local runtime = new { proxy = "http://127.0.0.1:1", no_proxy = "localhost" }
+    local closed = server.start "plain"
+    closed.stop()
+    local url = ("http://%%s:%d/"):format(closed.ports[1])
+    assert_failure("proxy", "CouldNotConnectToProxy", "no", send(runtime, url:format "127.0.0.1"))
+    assert_failure("transport", "CouldNotConnect", "no", send(runtime, url:format "localhost"))
+    assert_failure("transport", "CouldNotConnect", "no", send(runtime, url:format "127.0.0.1", { direct = true }))
+  end)
+
+  it("are one request at a time, and neither way is given the other's connection", function()
+    local runtime = new { proxy = proxy }
+    local function number(direct)
+      local url = ("http://127.0.0.1:%d/number"):format(target)
+      return assert(send(runtime, url, { direct = direct })).body
+    end
+    local proxied, direct = number(), number(true)
+    assert.are_not.equal(proxied, direct)
+    for _ = 1, 3 do
+      assert.are.equal(proxied, number(false))
+      assert.are.equal(direct, number(true))
+    end
+    assert.are.equal("proxy", way(runtime, "127.0.0.1"))
+    assert.are.equal("direct", way(runtime, "127.0.0.1", { direct = true }))
+    assert.are.equal("direct", way(runtime, "127.0.0.1", { direct = true, fresh_connection = true }))
+  end)
+
+  it("leave nothing of the proxy's password to a direct request", function()
+    local response = assert(send(new { proxy = proxy }, ("http://127.0.0.1:%d/echo"):format(target), { direct = true }))
+    assert.is_nil(response.body:lower():find "proxy")
+  end)
+
+  it("leave the status 407 of a server that no proxy stands before to the caller", function()
+    local url = ("http://127.0.0.1:%d/status/407"):format(target)
+    assert.are.equal(407, assert(send(new { proxy = proxy }, url, { direct = true })).status)
+  end)
+
+  it("count whatever the environment says", function()
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write(([[
+      local curl = require "cloudhsmv2.runtime.curl"
+      local function way(options, direct)
+        local runtime = assert(curl.new(options))
+        local response = assert(runtime.send {
+          method = "GET", url = "http://127.0.0.1:%d/echo", headers = {}, direct = direct, read_timeout = 5,
+        })
+        runtime.close()
+        return response.body:find "^GET http://" and "proxy" or response.body:find "^GET /echo" and "direct"
+      end
+      print(
+        way {}, way({}, true), way { no_proxy = "127.0.0.1" }, way { no_proxy = "" }, way { proxy = "" },
+        way { proxy = os.getenv "http_proxy" }
+      )
+    ]]):format(target))
+    file:close()
+    local interpreter = rawget(_G, "jit") and "luajit" or (_VERSION:gsub("^Lua ", "lua"))
+    local function ask(no_proxy)
+      local variables = ("http_proxy=%s no_proxy=%s NO_PROXY=%s"):format(proxy, no_proxy, no_proxy)
+      return output(("env %s %s %s 2>&1"):format(variables, interpreter, path))
+    end
+    assert.are.equal("proxy\tdirect\tdirect\tproxy\tdirect\tproxy\n", ask "other.example")
+    assert.are.equal("direct\tdirect\tdirect\tproxy\tdirect\tproxy\n", ask "127.0.0.1")
+    os.remove(path)
+  end)
+end)
+
+describe("the runtime with tunnels and direct requests", function()
+  it("gives neither the other's connection, though both go to one address over TLS", function()
+    local made = tls.make()
+    local listener = ("%s,%s,any"):format(made.good.certificate, made.good.key)
+    local running = server.start("tls," .. listener, "proxy," .. listener)
+    local runtime =
+      new_runtime { ca_file = made.ca, proxy = ("http://user:secret@127.0.0.1:%d"):format(running.ports[2]) }
+    local function number(direct)
+      local url = ("https://127.0.0.1:%d/number"):format(running.ports[1])
+      return assert(send(runtime, url, { direct = direct })).body
+    end
+    local proxied, direct = number(), number(true)
+    assert.are_not.equal(proxied, direct)
+    for _ = 1, 3 do
+      assert.are.equal(proxied, number())
+      assert.are.equal(direct, number(true))
+    end
+    runtime.close()
+    running.stop()
+    made.remove()
+  end)
+end)
+
+describe("the runtime with a certificate of the client", function()
+  local running, made, ports, runtimes
+
+  setup(function()
+    made = tls.make()
+    runtimes = {}
+    local function listener(protocol, need)
+      return ("tls,%s,%s,%s,%s,%s"):format(made.good.certificate, made.good.key, protocol, made.ca, need)
+    end
+    running = server.start(listener("any", "needed"), listener("tlsv1_2", "needed"), listener("any", "wanted"))
+    ports = { needed = running.ports[1], old = running.ports[2], wanted = running.ports[3] }
+    made.both = made.folder .. "/both"
+    made.encrypted = made.folder .. "/encrypted"
+    output(("cat %s %s >%s"):format(made.good.certificate, made.good.key, made.both))
+    output(("openssl pkey -in %s -aes256 -passout pass:secret -out %s"):format(made.good.key, made.encrypted))
+  end)
+
+  teardown(function()
+    for _, runtime in ipairs(runtimes) do
+      runtime.close()
+    end
+    running.stop()
+    made.remove()
+  end)
+
+  local function new(certificate, key, options)
+    local settings = { ca_file = made.ca, client_certificate = certificate, client_key = key }
+    for name, value in pairs(options or {}) do
+      settings[name] = value
+    end
+    local runtime = new_runtime(settings)
+    runtimes[#runtimes + 1] = runtime
+    return runtime
+  end
+
+  local function ask(runtime, port, changes)
+    return send(runtime, ("https://127.0.0.1:%d/client-certificate"):format(port), changes)
+  end
+
+  it("shows it to a server that asks, with the key in a file of its own or in the same", function()
+    for _, runtime in ipairs { new(made.good.certificate, made.good.key), new(made.both), new(made.both, made.both) } do
+      for _, port in pairs(ports) do
+        assert.are.equal("good", assert(ask(runtime, port)).body)
+        assert.are.equal("good", assert(ask(runtime, port, { fresh_connection = true })).body)
+      end
+    end
+  end)
+
+  it("has none to show if none was given", function()
+    assert.are.equal("none", assert(ask(new(), ports.wanted)).body)
+  end)
+
+  it("never shows it to a proxy, only to a server behind", function()
+    -- the server that asks for certificates is the proxy here, and answers the request itself
+    local proxied = new(made.good.certificate, made.good.key, { proxy = ("https://127.0.0.1:%d"):format(ports.wanted) })
+    assert.are.equal("none", assert(send(proxied, "http://service.example/client-certificate")).body)
+    assert.are.equal("good", assert(ask(proxied, ports.wanted, { direct = true })).body)
+  end)
+
+  it("says that a server wants one", function()
+    local response, failure = ask(new(), ports.needed) -- with TLS 1.3 the request leaves before the refusal arrives
+    assert_failure("tls", "ClientCertificateRequired", "maybe", response, failure)
+    assert.is_truthy(failure.message:find("127.0.0.1:" .. ports.needed, 1, true))
+    assert_failure("tls", "TlsHandshakeFailed", "no", ask(new(), ports.old)) -- TLS 1.2 has no word for it
+  end)
+
+  it("says that a server refused it, and why", function()
+    local stranger = new(made.self_signed.certificate, made.self_signed.key)
+    local failure = assert_failure("tls", "ClientCertificateRefused", "maybe", ask(stranger, ports.needed))
+    assert.is_truthy(failure.message:find("unknown ca", 1, true))
+    assert_failure("tls", "ClientCertificateRefused", "no", ask(stranger, ports.old))
+    local expired = new(made.expired.certificate, made.expired.key)
+    failure = assert_failure("tls", "ClientCertificateRefused", "maybe", ask(expired, ports.needed))
+    assert.is_truthy(failure.message:find("certificate expired", 1, true))
+    assert_failure("tls", "ClientCertificateRefused", "no", ask(expired, ports.old))
+  end)
+
+  it("refuses files that cannot be used, before anything is sent and without asking for a password", function()
+    local empty = made.folder .. "/empty"
+    output("true >" .. empty)
+    local good = made.good
+    for _, case in ipairs {
+      { nil, good.key, "ClientKeyUnusable", "without its certificate" },
+      { "/no/such/file", good.key, "ClientCertificateUnusable", "does not exist" },
+      { "/", good.key, "ClientCertificateUnusable", "not a regular file" },
+      { empty, good.key, "ClientCertificateUnusable", "is empty" },
+      { good.key, good.key, "ClientCertificateUnusable", "no certificate in PEM" },
+      { good.certificate, "/no/such/file", "ClientKeyUnusable", "does not exist" },
+      { good.certificate, empty, "ClientKeyUnusable", "is empty" },
+      { good.certificate, good.certificate, "ClientKeyUnusable", "no private key in PEM" },
+      { good.certificate, nil, "ClientKeyUnusable", "set client_key" },
+      { good.certificate, made.encrypted, "ClientKeyUnusable", "encrypted" },
+      { good.certificate, made.self_signed.key, "ClientKeyUnusable", "does not belong to the certificate" },
+    } do
+      local runtime, err = curl.new { client_certificate = case[1], client_key = case[2] }
+      assert.is_nil(runtime)
+      assert.is_true(errors.is(err))
+      assert.are.same({ "config", case[3] }, { err.kind, err.code })
+      assert.is_truthy(err.message:find(case[4], 1, true), err.message)
+    end
+  end)
+
+  it("fails, rather than asking for a password, when the key is replaced by an encrypted one later", function()
+    local key = made.folder .. "/changing"
+    output(("cp %s %s"):format(made.good.key, key))
+    local runtime = new(made.good.certificate, key)
+    assert.are.equal("good", assert(ask(runtime, ports.needed)).body)
+    output(("cp %s %s"):format(made.encrypted, key))
+    assert_failure("config", "ClientCertificateUnusable", "no", ask(runtime, ports.needed, { fresh_connection = true }))
+  end)
+end)
+
+describe("the runtime that serves here", function()
+  it("has the options about proxies, sizes and the client's certificate, too", function()
+    local running = server.start("plain", "proxy")
+    local proxy = ("http://user:secret@127.0.0.1:%d"):format(running.ports[2])
+    local url = ("http://127.0.0.1:%d/echo"):format(running.ports[1])
+    local function ask(options, changes)
+      local runtime = here.new(options)
+      local response, failure = send(runtime, url, changes)
+      runtime.close()
+      return response and response.body:match "^POST http" or failure and failure.code
+    end
+    assert.are.equal("POST http", ask { proxy = proxy })
+    assert.is_nil(ask { proxy = proxy, no_proxy = "*" })
+    assert.is_nil(ask({ proxy = proxy }, { direct = true }))
+    assert.are.equal("BodyTooLarge", ask { proxy = proxy, max_body = 10 })
+    assert.are.equal("BodyTooLarge", ask({ proxy = proxy }, { max_body = 10 }))
+    assert.are.equal("ClientCertificateUnusable", ask { client_certificate = "/no/such/file" })
+    assert.are.equal("ClientKeyUnusable", ask { client_key = "/no/such/file" })
+    running.stop()
   end)
 end)

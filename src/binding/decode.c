@@ -217,6 +217,10 @@ static bool decode_blob(decoder *d) {
   chsm_json_token token;
   if (chsm_json_peek(&d->reader) != '"') return unexpected(d, "a string in base64");
   if (!read_string(d, &token)) return false;
+  if (!token.length) { /* the scratch buffer may have no bytes yet, not even none to point to */
+    lua_pushliteral(d->L, "");
+    return true;
+  }
   /* `token` may stand in the scratch buffer itself: the bytes go behind it */
   chsm_buffer *bytes = scratch(d);
   size_t before = bytes->length;

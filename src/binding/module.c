@@ -4,12 +4,17 @@
 
 #include <dlfcn.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
+
+#include <sys/utsname.h>
 
 #include <openssl/rand.h>
 
 #include "../core/clock.h"
+#include "../core/digest.h"
 #include "../core/hex.h"
+#include "../core/versions.h"
 #include "compat.h"
 
 #define CHSM_EXPORT __attribute__((visibility("default")))
@@ -70,6 +75,69 @@ static int module_uuid(lua_State *L) {
 }
 
 
+/* digest(name, bytes) -> the digest "sha1" or "sha256" in lower-case hexadecimal digits, or an error when OpenSSL lacks it */
+static int module_digest(lua_State *L) {
+  static const char *const names[] = { [CHSM_DIGEST_SHA1] = "sha1", [CHSM_DIGEST_SHA256] = "sha256", NULL };
+  unsigned char digest[CHSM_DIGEST_MOST];
+  char text[2 * CHSM_DIGEST_MOST];
+  size_t length;
+  chsm_digest_name name = (chsm_digest_name)luaL_checkoption(L, 1, NULL, names);
+  const char *bytes = luaL_checklstring(L, 2, &length);
+  size_t size = chsm_digest(name, bytes, length, digest);
+  if (!size) return luaL_error(L, "cloudhsmv2: no %s from OpenSSL", names[name]);
+  chsm_hex_write(digest, size, text);
+  lua_pushlstring(L, text, 2 * size);
+  return 1;
+}
+
+
+/* versions() -> { libcurl, tls, openssl, ca_file: strings; resolver, https_proxy, ipv6, no_proxy_networks, hook: booleans }, see versions.h
+ */
+static int module_versions(lua_State *L) {
+  chsm_versions versions = chsm_versions_of();
+  const struct {
+    const char *name;
+    bool has;
+  } flags[] = { { "resolver", versions.resolver },
+                { "https_proxy", versions.https_proxy },
+                { "ipv6", versions.ipv6 },
+                { "no_proxy_networks", versions.no_proxy_networks },
+                { "hook", versions.hook } };
+  lua_createtable(L, 0, 9);
+  lua_pushstring(L, versions.libcurl);
+  lua_setfield(L, -2, "libcurl");
+  lua_pushstring(L, versions.tls); /* nil where there is none */
+  lua_setfield(L, -2, "tls");
+  lua_pushstring(L, versions.openssl);
+  lua_setfield(L, -2, "openssl");
+  lua_pushstring(L, versions.ca_file); /* nil where there is none */
+  lua_setfield(L, -2, "ca_file");
+  for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+    lua_pushboolean(L, flags[i].has);
+    lua_setfield(L, -2, flags[i].name);
+  }
+  return 1;
+}
+
+
+static void set_text(lua_State *L, const char *name, const char *value) {
+  lua_pushstring(L, value);
+  lua_setfield(L, -2, name);
+}
+
+
+/* system() -> { name=, release=, machine= } as uname(2) has them, or an empty table. No I/O. */
+static int module_system(lua_State *L) {
+  struct utsname system;
+  lua_createtable(L, 0, 3);
+  if (uname(&system) < 0) return 1;
+  set_text(L, "name", system.sysname);
+  set_text(L, "release", system.release);
+  set_text(L, "machine", system.machine);
+  return 1;
+}
+
+
 /* Keeps this library in memory until the process ends: libcurl and OpenSSL leave handlers that run at exit, and Lua unloads its
    modules before. The linker's -z nodelete says the same, but not every build can pass it. */
 static void stay_loaded(void) {
@@ -80,8 +148,9 @@ static void stay_loaded(void) {
 
 
 static const luaL_Reg functions[] = {
-  { "now", module_now },       { "time", module_time }, { "sleep", module_sleep },
-  { "random", module_random }, { "uuid", module_uuid }, { NULL, NULL },
+  { "now", module_now },           { "time", module_time },     { "sleep", module_sleep },
+  { "random", module_random },     { "uuid", module_uuid },     { "digest", module_digest },
+  { "versions", module_versions }, { "system", module_system }, { NULL, NULL },
 };
 
 /* require "cloudhsmv2.core" -> the module table. No I/O, no globals. */
@@ -98,6 +167,9 @@ CHSM_EXPORT int luaopen_cloudhsmv2_core(lua_State *L) {
   chsm_open_transfer(L);
   lua_setfield(L, -2, "transfer");
   chsm_open_file(L);
-  lua_setfield(L, -2, "read_file");
+  chsm_open_journal(L);
+  chsm_open_process(L);
+  lua_setfield(L, -2, "process");
+  chsm_open_ec_key(L);
   return 1;
 }

@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "../core/http.h"
@@ -116,17 +117,35 @@ static size_t check_bytes(lua_State *L, int index, const char *key) {
 }
 
 
+/* A field that is true or false, or missing, which is false; raises if it is something else. [-0, +0] */
+static bool check_flag(lua_State *L, int index, const char *key) {
+  push_field(L, index, key);
+  if (!lua_isnil(L, -1) && !lua_isboolean(L, -1)) wrong_field(L, index, key, "a boolean");
+  bool flag = lua_toboolean(L, -1) != 0;
+  lua_pop(L, 1);
+  return flag;
+}
+
+
+/* Pushes an option that is a string, or nil, for C; raises if it is something else. [-0, +1] */
+static const char *check_option(lua_State *L, const char *key, const char *wanted) {
+  chsm_http_text text = check_text(L, 1, key, 0);
+  if (text.bytes && strlen(text.bytes) != text.length) wrong_field(L, 1, key, wanted);
+  return text.bytes;
+}
+
+
 /* Reads the options at argument 1, a table or nothing; its strings are left on the stack. Raises if they are of the wrong kind. */
 static chsm_http_options check_options(lua_State *L) {
+  static const char path[] = "a path, without a zero byte";
   if (lua_isnoneornil(L, 1)) return (chsm_http_options) { .ca_file = NULL };
   luaL_checktype(L, 1, LUA_TTABLE);
   chsm_http_options options = { .max_body = check_bytes(L, 1, "max_body"), .max_header = check_bytes(L, 1, "max_header") };
-  chsm_http_text ca_file = check_text(L, 1, "ca_file", 0);
-  chsm_http_text proxy = check_text(L, 1, "proxy", 0);
-  if (ca_file.bytes && strlen(ca_file.bytes) != ca_file.length) wrong_field(L, 1, "ca_file", "a path, without a zero byte");
-  if (proxy.bytes && strlen(proxy.bytes) != proxy.length) wrong_field(L, 1, "proxy", "a URL, without a zero byte");
-  options.ca_file = ca_file.bytes;
-  options.proxy = proxy.bytes;
+  options.ca_file = check_option(L, "ca_file", path);
+  options.proxy = check_option(L, "proxy", "a URL, without a zero byte");
+  options.no_proxy = check_option(L, "no_proxy", "a list of hosts, without a zero byte");
+  options.client_certificate = check_option(L, "client_certificate", path);
+  options.client_key = check_option(L, "client_key", path);
   return options;
 }
 
@@ -142,7 +161,7 @@ static int transfer_check(lua_State *L) {
 
 
 /* new(options) -> transfer | nil, failure
-   options: ca_file, proxy (strings), max_body, max_header (bytes) */
+   options: ca_file, proxy, no_proxy, client_certificate, client_key (strings), max_body, max_header (bytes) */
 static int transfer_new(lua_State *L) {
   chsm_http_failure failure;
   chsm_http_options options = check_options(L);
@@ -191,9 +210,9 @@ static int transfer_start(lua_State *L) {
   request.connect_timeout = check_seconds(L, REQUEST, "connect_timeout", CHSM_HTTP_CONNECT_TIMEOUT);
   request.read_timeout = check_seconds(L, REQUEST, "read_timeout", CHSM_HTTP_READ_TIMEOUT);
   request.timeout = check_seconds(L, REQUEST, "timeout", HUGE_VAL);
-  push_field(L, REQUEST, "fresh_connection");
-  if (!lua_isnil(L, -1) && !lua_isboolean(L, -1)) wrong_field(L, REQUEST, "fresh_connection", "a boolean");
-  request.fresh_connection = lua_toboolean(L, -1) != 0;
+  request.max_body = check_bytes(L, REQUEST, "max_body");
+  request.fresh_connection = check_flag(L, REQUEST, "fresh_connection");
+  request.direct = check_flag(L, REQUEST, "direct");
   request.method = check_text(L, REQUEST, "method", 1);
   request.url = check_text(L, REQUEST, "url", 1);
   request.body = check_text(L, REQUEST, "body", 0);

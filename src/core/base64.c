@@ -17,6 +17,7 @@ static int value_of(char c) {
 /* Appends the base64 text of `length` bytes. On failure nothing was appended. */
 chsm_status chsm_base64_encode(const char *bytes, size_t length, chsm_buffer *out) {
   if (length > ((size_t)-1) / 4 * 3 - 3) return CHSM_TOO_LARGE;
+  if (!length) return CHSM_OK;
   chsm_status status = chsm_buffer_reserve(out, (length + 2) / 3 * 4);
   if (status != CHSM_OK) return status;
   char *at = out->bytes + out->length;
@@ -41,6 +42,7 @@ chsm_status chsm_base64_decode(const char *text, size_t length, chsm_buffer *out
   size_t padding = 0;
   while (padding < 2 && padding < length && text[length - 1 - padding] == '=')
     padding++;
+  if (!length) return CHSM_OK; /* an empty buffer has no bytes to point to */
   chsm_status status = chsm_buffer_reserve(out, length / 4 * 3);
   if (status != CHSM_OK) return status;
   char *at = out->bytes + out->length;

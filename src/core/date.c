@@ -67,7 +67,7 @@ static bool digits(cursor *text, int count, int *value) {
 
 
 static bool one_of(cursor *text, const char *set) {
-  if (text->at == text->end || !strchr(set, *text->at)) return false;
+  if (text->at == text->end || !*text->at || !strchr(set, *text->at)) return false; /* a NUL is in every string to strchr */
   text->at++;
   return true;
 }
@@ -94,27 +94,45 @@ static bool valid_day(civil date) {
 }
 
 
-/* RFC 3339: 2000-01-02T20:34:56.123+02:00 */
+/* The digits behind a point, if one comes next; false for a point alone. */
+static bool optional_fraction(cursor *text, double *fraction) {
+  double unit = 1;
+  *fraction = 0;
+  if (!one_of(text, ".")) return true;
+  const char *first = text->at;
+  for (; text->at < text->end && *text->at >= '0' && *text->at <= '9'; text->at++) {
+    if (unit >= 1e15) continue; /* finer than a double of this size can say */
+    *fraction = *fraction * 10 + (*text->at - '0');
+    unit *= 10;
+  }
+  *fraction /= unit;
+  return text->at > first;
+}
+
+
+/* The number, from 0, of the one of `count` names of three letters that comes next, or -1. */
+static int one_of_names(cursor *text, const char (*names)[4], int count) {
+  if (text->end - text->at < 3) return -1;
+  for (int i = 0; i < count; i++) {
+    if (memcmp(text->at, names[i], 3) != 0) continue;
+    text->at += 3;
+    return i;
+  }
+  return -1;
+}
+
+
+/* RFC 3339: 2000-01-02T20:34:56.123+02:00. Without a zone it is UTC: some stand-ins for AWS, moto among them, leave it out. */
 static bool iso_8601(cursor text, double *seconds) {
   civil date;
   double time;
   if (!digits(&text, 4, &date.year) || !one_of(&text, "-") || !digits(&text, 2, &date.month) || !one_of(&text, "-") ||
       !digits(&text, 2, &date.day) || !one_of(&text, "Tt ") || !clock_time(&text, &time) || !valid_day(date))
     return false;
-  double fraction = 0;
-  if (one_of(&text, ".")) {
-    double unit = 1;
-    const char *first = text.at;
-    for (; text.at < text.end && *text.at >= '0' && *text.at <= '9'; text.at++) {
-      if (unit >= 1e15) continue; /* finer than a double of this size can say */
-      fraction = fraction * 10 + (*text.at - '0');
-      unit *= 10;
-    }
-    if (text.at == first) return false;
-    fraction /= unit;
-  }
+  double fraction;
+  if (!optional_fraction(&text, &fraction)) return false;
   int offset = 0;
-  if (!one_of(&text, "Zz")) {
+  if (text.at < text.end && !one_of(&text, "Zz")) {
     int hours;
     int minutes;
     bool west = text.at < text.end && *text.at == '-';
@@ -129,25 +147,18 @@ static bool iso_8601(cursor text, double *seconds) {
 }
 
 
-/* RFC 9110, section 5.6.7, the preferred form, and with a fraction: Tue, 29 Apr 2014 18:30:38 GMT */
+/* RFC 9110, section 5.6.7, the preferred form, and with a fraction: Tue, 29 Apr 2014 18:30:38 GMT. Which day of the week it was is
+   not checked. */
 static bool http_date(cursor text, double *seconds) {
-  civil date = { .month = 0 };
+  civil date;
   double time;
-  if (text.end - text.at < 4 || text.at[3] != ',') return false;
-  text.at += 4;
-  if (!one_of(&text, " ") || !digits(&text, 2, &date.day) || !one_of(&text, " ") || text.end - text.at < 3) return false;
-  for (int i = 0; i < 12; i++)
-    if (!memcmp(text.at, MONTHS[i], 3)) date.month = i + 1;
-  text.at += 3;
-  if (!one_of(&text, " ") || !digits(&text, 4, &date.year) || !one_of(&text, " ") || !clock_time(&text, &time) || !valid_day(date))
+  double fraction;
+  if (one_of_names(&text, DAYS, 7) < 0 || !one_of(&text, ",") || !one_of(&text, " ") || !digits(&text, 2, &date.day) || !one_of(&text, " "))
     return false;
-  double fraction = 0;
-  if (one_of(&text, ".")) {
-    double unit = 1;
-    for (; text.at < text.end && *text.at >= '0' && *text.at <= '9' && unit < 1e15; text.at++, unit *= 10)
-      fraction = fraction * 10 + (*text.at - '0');
-    fraction /= unit;
-  }
+  date.month = one_of_names(&text, MONTHS, 12) + 1;
+  if (!one_of(&text, " ") || !digits(&text, 4, &date.year) || !one_of(&text, " ") || !clock_time(&text, &time) || !valid_day(date) ||
+      !optional_fraction(&text, &fraction))
+    return false;
   if (text.end - text.at != 4 || memcmp(text.at, " GMT", 4) != 0) return false;
   *seconds = (double)days_from_civil(date) * DAY + time + fraction;
   return true;
@@ -198,7 +209,7 @@ static char *time_of_day(long second, char *at) {
    milliseconds when there are any; HTTP dates have whole seconds. */
 size_t chsm_date_write(double seconds, chsm_date_format format, char *text) {
   if (format == CHSM_EPOCH_SECONDS) return chsm_number_from_double(seconds, text);
-  double thousandths = floor(seconds * 1000 + 0.5);
+  double thousandths = fmin(floor(seconds * 1000 + 0.5), AFTER * 1000 - 1); /* no rounding into a year of five digits */
   double whole = format == CHSM_ISO_8601 ? floor(thousandths / 1000) : floor(seconds);
   int milliseconds = (int)(thousandths - whole * 1000);
   long days = (long)floor(whole / DAY);

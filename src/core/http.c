@@ -32,9 +32,9 @@
 #include <curl/curl.h>
 #include <openssl/err.h>
 
-#include "ascii.h"
 #include "clock.h"
 #include "http_check.h"
+#include "http_request.h"
 
 #if LIBCURL_VERSION_NUM < 0x074400
 #error "libcurl 7.68 or newer is needed"
@@ -49,17 +49,13 @@ enum {
   MOST_RUNNING = 1024,
   MOST_IDLE_HANDLES = 256,
   MOST_IDLE_CONNECTIONS = 512,
-  READY_AT_ONCE = 64, /* sockets that the kernel tells of in one go */
-  MOST_URL = 8 * 1024,
-  MOST_REQUEST_HEADERS = 256 * 1024,
+  READY_AT_ONCE = 64,      /* sockets that the kernel tells of in one go */
   EAGER_BODY = 256 * 1024, /* room made on the word of Content-Length alone */
-  SUPPRESSED_HEADERS = 3,
   PROXY_AUTHENTICATION_REQUIRED = 407,
   NOT_MODIFIED = 304
 };
 
-static const long MOST_MILLISECONDS = 1000000000; /* about 11 days */
-static const double MOST_WAIT = 60;               /* seconds in one step */
+static const double MOST_WAIT = 60; /* seconds in one step */
 
 /* A socket of libcurl's. Its number alone may mean another file one day; with the inode it does not. */
 struct open_socket {
@@ -70,12 +66,10 @@ struct open_socket {
 };
 
 struct chsm_http {
-  CURLM *multi;      /* NULL until the first start, and again in a forked child */
-  pid_t owner;       /* the process that `multi` belongs to */
-  char *ca_file;     /* owned, may be NULL */
-  char *proxy;       /* owned, may be NULL */
-  bool bundle_alone; /* libcurl's own CA file is there, so its CA directory is not needed */
-  bool openssl;      /* libcurl's TLS is OpenSSL or kin: its verdicts on certificates can be read */
+  CURLM *multi; /* NULL until the first start, and again in a forked child */
+  pid_t owner;  /* the process that `multi` belongs to */
+  chsm_http_rules rules;
+  bool openssl; /* libcurl's TLS is OpenSSL or kin: its verdicts on certificates can be read */
   size_t max_body, max_header;
   chsm_http_transfer *running; /* list, not owned */
   size_t count;                /* of running transfers */
@@ -94,12 +88,9 @@ struct chsm_http_transfer {
   chsm_http_transfer *previous, *next;
   CURL *easy; /* while running */
 
-  char *lines; /* owned: request headers as NUL-terminated lines, one after the other; wiped, for they hold tokens */
-  size_t lines_length;
-  struct curl_slist *list; /* owned array; points into `lines` */
-  chsm_buffer request_body;
-  bool headless; /* the answer has headers only: HEAD */
+  chsm_http_outgoing outgoing;
   bool fresh;
+  bool direct; /* through no proxy */
   double connect_timeout, read_timeout, timeout;
   double started, moved; /* monotonic */
   curl_off_t uploaded;
@@ -107,9 +98,8 @@ struct chsm_http_transfer {
   bool began, idle;
   bool unclean; /* the connection that libcurl chose held bytes that nobody asked for */
   chsm_http_refusal refusal;
-  char peer[CHSM_HTTP_PEER];
   char tried[CHSM_HTTP_ADDRESS];
-  unsigned port, tried_port;
+  unsigned tried_port;
   int socket_error;
   char detail[CURL_ERROR_SIZE];
 
@@ -183,22 +173,13 @@ static bool remember_socket(chsm_http *http, int number) {
 }
 
 
-/* A port's digits as a number. */
-static unsigned number_of(const char *digits) {
-  unsigned number = 0;
-  for (; *digits; digits++)
-    number = number * 10 + (unsigned)(*digits - '0');
-  return number;
-}
-
-
 /* Writes down the address that is tried, for the message of a failure. */
 static void note_address(chsm_http_transfer *transfer, const struct curl_sockaddr *address) {
   char host[CHSM_HTTP_ADDRESS - 10], port[8];
   if (getnameinfo(&address->addr, (socklen_t)address->addrlen, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV))
     return;
   snprintf(transfer->tried, sizeof transfer->tried, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
-  transfer->tried_port = number_of(port);
+  transfer->tried_port = chsm_http_port(port);
 }
 
 
@@ -370,7 +351,7 @@ static size_t take_header(char *line, size_t size, size_t count, void *data) {
   transfer->moved = chsm_clock_monotonic();
   transfer->refusal = chsm_http_head_line(head, line, length);
   if (transfer->refusal != CHSM_HTTP_FINE) return 0;
-  if (was_complete || !head->complete || transfer->headless || head->status == NOT_MODIFIED || !head->has_length) return length;
+  if (was_complete || !head->complete || transfer->outgoing.headless || head->status == NOT_MODIFIED || !head->has_length) return length;
 
   if (head->length > transfer->body.cap && !head->chunked)
     transfer->refusal = CHSM_HTTP_BODY_TOO_LARGE;
@@ -395,26 +376,6 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *data) {
 
 
 /* ---- The life of a transfer ---- */
-
-/* Milliseconds for libcurl, which rounds down what has passed: one more than asked, so that no limit comes too early. No limit is
-   `unlimited`. */
-static long milliseconds(double seconds, long unlimited) {
-  double exact = ceil(seconds * 1000) + 1;
-  if (exact >= (double)MOST_MILLISECONDS) return unlimited;
-  return (long)exact;
-}
-
-
-/* Frees what only a running transfer needs. Headers hold a session token and a signature, bodies hold secrets: both are zeroed. */
-static void forget_request(chsm_http_transfer *transfer) {
-  if (transfer->lines) OPENSSL_cleanse(transfer->lines, transfer->lines_length);
-  free(transfer->lines);
-  free(transfer->list);
-  transfer->lines = NULL;
-  transfer->list = NULL;
-  chsm_buffer_wipe(&transfer->request_body);
-}
-
 
 static void link_running(chsm_http *http, chsm_http_transfer *transfer) {
   transfer->http = http;
@@ -462,7 +423,7 @@ static void stop(chsm_http_transfer *transfer) {
   transfer->easy = NULL;
   curl_multi_remove_handle(http->multi, easy);
   give_handle(http, easy);
-  forget_request(transfer);
+  chsm_http_request_forget(&transfer->outgoing);
 }
 
 
@@ -470,7 +431,7 @@ static void stop(chsm_http_transfer *transfer) {
 static void abandon(chsm_http_transfer *transfer) {
   unlink_running(transfer);
   transfer->easy = NULL;
-  forget_request(transfer);
+  chsm_http_request_forget(&transfer->outgoing);
 }
 
 
@@ -492,7 +453,7 @@ static void heed_fork(chsm_http *http) {
     chsm_http_transfer *transfer = http->running;
     transfer->failed = true;
     chsm_http_fail(&transfer->failure, "aborted", "Forked", transfer->began ? "maybe" : "no",
-                   "the exchange with %s belongs to the parent process; send the request again in this one", transfer->peer);
+                   "the exchange with %s belongs to the parent process; send the request again in this one", transfer->outgoing.peer);
     abandon(transfer);
   }
 }
@@ -531,12 +492,13 @@ static bool fallback_began(chsm_http_transfer *transfer, CURLcode result) {
 
 /* Whether the connection that failed was one to a proxy. */
 static bool is_proxied(const chsm_http *http, const chsm_http_transfer *transfer) {
+  if (transfer->direct) return false;
 #if LIBCURL_VERSION_NUM >= 0x080700
   long used = 0;
   if (curl_easy_getinfo(transfer->easy, CURLINFO_USED_PROXY, &used) == CURLE_OK) return used != 0;
 #endif
-  if (http->proxy) return http->proxy[0] != '\0';
-  return transfer->tried_port && transfer->tried_port != transfer->port;
+  if (http->rules.proxy && (!http->rules.no_proxy || !http->rules.proxy[0])) return http->rules.proxy[0] != '\0';
+  return transfer->tried_port && transfer->tried_port != transfer->outgoing.port;
 }
 
 
@@ -544,16 +506,17 @@ static bool is_proxied(const chsm_http *http, const chsm_http_transfer *transfer
 static chsm_http_facts facts_of(const chsm_http *http, chsm_http_transfer *transfer, CURLcode result) {
   chsm_http_facts facts = { .result = result,
                             .refusal = transfer->refusal,
-                            .peer = transfer->peer,
+                            .peer = transfer->outgoing.peer,
                             .tried = transfer->tried,
                             .detail = transfer->detail,
                             .began = transfer->hooked ? transfer->began : fallback_began(transfer, result),
                             .answered = transfer->head.answered,
                             .headed = transfer->head.complete,
                             .proxied = is_proxied(http, transfer),
+                            .certified = http->rules.client_certificate != NULL,
                             .idle = transfer->idle,
                             .status = transfer->head.status,
-                            .most_body = http->max_body,
+                            .most_body = transfer->body.cap,
                             .most_headers = http->max_header,
                             .connect_timeout = transfer->connect_timeout,
                             .read_timeout = transfer->read_timeout,
@@ -586,8 +549,7 @@ static bool restart(chsm_http *http, chsm_http_transfer *transfer) {
   transfer->detail[0] = '\0';
   curl_multi_remove_handle(http->multi, transfer->easy);
   return curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
-         curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, left > 0 ? milliseconds(left, 0) : 1L) == CURLE_OK &&
-         curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK;
+         chsm_http_request_set_limit(transfer->easy, left > 0 ? left : 0) && curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK;
 }
 
 
@@ -603,10 +565,11 @@ static void finish(chsm_http *http, chsm_http_transfer *transfer, CURLcode resul
   if (transfer->failed) {
     chsm_http_facts facts = facts_of(http, transfer, result);
     chsm_http_classify(&transfer->failure, &facts);
-  } else if (transfer->head.status == PROXY_AUTHENTICATION_REQUIRED) {
+  } else if (transfer->head.status == PROXY_AUTHENTICATION_REQUIRED && !transfer->direct) {
     transfer->failed = true;
     chsm_http_fail(&transfer->failure, "proxy", "ProxyAuthenticationRequired", "yes",
-                   "the proxy on the way to %s wants other credentials (HTTP 407); check user and password of the proxy", transfer->peer);
+                   "the proxy on the way to %s wants other credentials (HTTP 407); check user and password of the proxy",
+                   transfer->outgoing.peer);
     transfer->failure.status = PROXY_AUTHENTICATION_REQUIRED;
   } else {
     distrust_connection(transfer);
@@ -621,10 +584,6 @@ static void finish(chsm_http *http, chsm_http_transfer *transfer, CURLcode resul
 
 /* ---- Options ---- */
 
-/* Writes a failure of the caller's own making: nothing was sent. */
-#define REFUSE(failure, code, ...) (chsm_http_fail((failure), "config", (code), "no", __VA_ARGS__), false)
-
-
 /* Whether a proxy's URL can be used. Its text is never shown: it may hold a password. */
 static bool check_proxy(const char *proxy, chsm_http_failure *failure) {
   static const char *const schemes[] = { "http", "https", "socks4", "socks4a", "socks5", "socks5h" };
@@ -638,14 +597,33 @@ static bool check_proxy(const char *proxy, chsm_http_failure *failure) {
       known = known || strcmp(schemes[i], scheme) == 0;
   curl_free(scheme);
   curl_url_cleanup(parts);
-  return known || REFUSE(failure, "InvalidProxy", "the proxy setting is not a URL such as http://user:password@host:port");
+  return known || CHSM_HTTP_REFUSE(failure, "InvalidProxy", "the proxy setting is not a URL such as http://user:password@host:port");
 }
 
 
-/* Whether a client can be made with these options; else `failure` says why not. Opens the CA file, and nothing else. */
+/* Whether certificate and key of the client can be used, if there are any. */
+static bool check_client(const chsm_http_options *options, chsm_http_failure *failure) {
+  const char *certificate = options->client_certificate, *key = options->client_key;
+  if (!certificate)
+    return !key ||
+           CHSM_HTTP_REFUSE(failure, "ClientKeyUnusable", "client_key: %s is given without its certificate; set client_certificate", key);
+  const char *problem = chsm_http_certificate_problem(certificate);
+  if (problem) return CHSM_HTTP_REFUSE(failure, "ClientCertificateUnusable", "client_certificate: %s %s", certificate, problem);
+  problem = chsm_http_key_problem(key ? key : certificate, certificate);
+  if (!problem) return true;
+  if (key) return CHSM_HTTP_REFUSE(failure, "ClientKeyUnusable", "client_key: %s %s", key, problem);
+  return CHSM_HTTP_REFUSE(failure, "ClientKeyUnusable", "client_certificate: %s %s; where the key is in another file, set client_key",
+                          certificate, problem);
+}
+
+
+/* Whether a client can be made with these options; else `failure` says why not. Opens the files that they name, and nothing else. */
 bool chsm_http_check(const chsm_http_options *options, chsm_http_failure *failure) {
   const char *problem = options->ca_file ? chsm_http_ca_problem(options->ca_file) : NULL;
-  if (problem) return REFUSE(failure, "CaFileUnusable", "ca_file: %s %s", options->ca_file, problem);
+  if (problem) return CHSM_HTTP_REFUSE(failure, "CaFileUnusable", "ca_file: %s %s", options->ca_file, problem);
+  if (!check_client(options, failure)) return false;
+  if (options->no_proxy && !chsm_http_is_value(options->no_proxy, strlen(options->no_proxy)))
+    return CHSM_HTTP_REFUSE(failure, "InvalidProxy", "no_proxy holds a line end or another control byte");
   return !options->proxy || check_proxy(options->proxy, failure);
 }
 
@@ -665,7 +643,7 @@ static void look_at_libcurl(chsm_http *http) {
   for (size_t i = 0; info->ssl_version && i < sizeof kin / sizeof *kin; i++)
     http->openssl = http->openssl || strncmp(info->ssl_version, kin[i], strlen(kin[i])) == 0;
 #if LIBCURL_VERSION_NUM >= 0x074600
-  if (info->age >= CURLVERSION_SEVENTH && info->cainfo) http->bundle_alone = !chsm_http_ca_problem(info->cainfo);
+  if (info->age >= CURLVERSION_SEVENTH && info->cainfo) http->rules.bundle_alone = !chsm_http_ca_problem(info->cainfo);
 #endif
 }
 
@@ -677,7 +655,9 @@ chsm_http *chsm_http_new(const chsm_http_options *options, chsm_http_failure *fa
   pthread_once(&libcurl_once, init_libcurl);
   chsm_http *http = calloc(1, sizeof *http);
   if (http) http->watch = -1;
-  if (!http || libcurl_ready != CURLE_OK || !copy(&http->ca_file, options->ca_file) || !copy(&http->proxy, options->proxy)) {
+  if (!http || libcurl_ready != CURLE_OK || !copy(&http->rules.ca_file, options->ca_file) || !copy(&http->rules.proxy, options->proxy) ||
+      !copy(&http->rules.no_proxy, options->no_proxy) || !copy(&http->rules.client_certificate, options->client_certificate) ||
+      !copy(&http->rules.client_key, options->client_key)) {
     chsm_http_fail(failure, "transport", "OutOfMemory", "no", "no memory left for a client, or libcurl did not start");
     chsm_http_free(http);
     return NULL;
@@ -701,7 +681,7 @@ void chsm_http_free(chsm_http *http) {
                    transfer->head.answered ? "yes"
                    : transfer->began       ? "maybe"
                                            : "no",
-                   "the client was closed during the exchange with %s", transfer->peer);
+                   "the client was closed during the exchange with %s", transfer->outgoing.peer);
     stop(transfer);
   }
   while (http->idle_count)
@@ -709,285 +689,18 @@ void chsm_http_free(chsm_http *http) {
   if (http->multi) curl_multi_cleanup(http->multi);
   quiet_end(&quiet);
   close_watch(http);
-  if (http->proxy) OPENSSL_cleanse(http->proxy, strlen(http->proxy)); /* may hold a password */
-  free(http->proxy);
-  free(http->ca_file);
+  if (http->rules.proxy) OPENSSL_cleanse(http->rules.proxy, strlen(http->rules.proxy)); /* may hold a password */
+  free(http->rules.proxy);
+  free(http->rules.no_proxy);
+  free(http->rules.client_certificate);
+  free(http->rules.client_key);
+  free(http->rules.ca_file);
   free(http->sockets);
   free(http);
 }
 
 
 /* ---- Start ---- */
-
-static bool is_text(chsm_http_text text, const char *word) {
-  return text.length == strlen(word) && memcmp(text.bytes, word, text.length) == 0;
-}
-
-
-/* Whether a header, its name in any case, is this side's own business: it frames the message or governs the connection. */
-static bool is_reserved(chsm_http_text name) {
-  static const char *const reserved[] = {
-    "accept-encoding", "connection",        "content-length", "expect", "keep-alive", "proxy-connection", "te",
-    "trailer",         "transfer-encoding", "upgrade"
-  };
-  for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
-    size_t k = 0;
-    while (k < name.length && chsm_ascii_lower(name.bytes[k]) == reserved[i][k])
-      k++;
-    if (k == name.length && !reserved[i][k]) return true;
-  }
-  return false;
-}
-
-
-static bool check_method(const chsm_http_request *request, chsm_http_failure *failure) {
-  static const char *const methods[] = { "POST", "GET", "PUT", "HEAD", "DELETE", "PATCH" };
-  bool known = false;
-  for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
-    known = known || is_text(request->method, methods[i]);
-  if (!known) return REFUSE(failure, "InvalidMethod", "the method must be POST, GET, PUT, HEAD, DELETE or PATCH");
-  if (request->body.length && (is_text(request->method, "GET") || is_text(request->method, "HEAD")))
-    return REFUSE(failure, "InvalidMethod", "a GET or HEAD request has no body");
-  return true;
-}
-
-
-static bool check_headers(const chsm_http_request *request, chsm_http_failure *failure) {
-  size_t total = 0;
-  for (size_t i = 0; i < request->header_count; i++) {
-    const chsm_http_field *field = &request->headers[i];
-    if (!chsm_http_is_token(field->name.bytes, field->name.length))
-      return REFUSE(failure, "InvalidHeader", "the name of header %zu is empty or holds a byte that no header name may hold", i + 1);
-    int length = field->name.length < 64 ? (int)field->name.length : 64;
-    if (!chsm_http_is_value(field->value.bytes, field->value.length))
-      return REFUSE(failure, "InvalidHeader", "the value of header %.*s holds a line end or another control byte", length,
-                    field->name.bytes);
-    if (is_reserved(field->name))
-      return REFUSE(failure, "InvalidHeader", "the header %.*s is set by the transport alone", length, field->name.bytes);
-    if (field->name.length > MOST_REQUEST_HEADERS - total || field->value.length > MOST_REQUEST_HEADERS - total - field->name.length)
-      return REFUSE(failure, "InvalidHeader", "the headers are longer than %d bytes together", (int)MOST_REQUEST_HEADERS);
-    total += field->name.length + field->value.length;
-  }
-  return true;
-}
-
-
-/* A deadline that passed before the start is a timeout like any other; what is no number of seconds is a mistake. */
-static bool check_timeouts(const chsm_http_request *request, chsm_http_failure *failure) {
-  if (!(request->connect_timeout > 0)) return REFUSE(failure, "InvalidTimeout", "connect_timeout must be a positive number of seconds");
-  if (!(request->read_timeout > 0)) return REFUSE(failure, "InvalidTimeout", "read_timeout must be a positive number of seconds");
-  if (isnan(request->timeout)) return REFUSE(failure, "InvalidTimeout", "timeout must be a positive number of seconds");
-  if (request->timeout > 0) return true;
-  chsm_http_fail(failure, "timeout", "DeadlineExceeded", "no", "no time was left before the request was sent; raise timeout");
-  return false;
-}
-
-
-/* Takes host and port of the URL for messages, and the port as a number. */
-static bool name_peer(chsm_http_transfer *transfer, CURLU *parts) {
-  char *host = NULL, *port = NULL;
-  bool good = curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK && *host &&
-              curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;
-  if (good) {
-    int length = snprintf(transfer->peer, sizeof transfer->peer, "%s:%s", host, port);
-    good = length > 0 && (size_t)length < sizeof transfer->peer;
-    transfer->port = number_of(port);
-  }
-  curl_free(host);
-  curl_free(port);
-  return good;
-}
-
-
-/* Whether the URL has a scheme and exactly two slashes before its host. libcurl forgives one or three; whoever signed may not. */
-static bool has_authority(const char *url) {
-  const char *slashes = strstr(url, "://");
-  return slashes && slashes[3] != '/' && strchr(url, '/') == slashes + 1;
-}
-
-
-/* Parses the URL once and hands libcurl what came out, so that what was checked is what is used. The URL itself is never shown: a
-   query may hold a secret. */
-static bool set_url(chsm_http_transfer *transfer, chsm_http_text url, chsm_http_failure *failure) {
-  if (!url.length || url.length > MOST_URL || !chsm_http_is_printable(url.bytes, url.length))
-    return REFUSE(failure, "InvalidUrl", "the URL is empty, longer than %d bytes or holds a byte that no URL may hold", (int)MOST_URL);
-  char *scheme = NULL, *whole = NULL, *text = strndup(url.bytes, url.length);
-  CURLU *parts = curl_url();
-  bool good = text && parts && has_authority(text) &&
-              curl_url_set(parts, CURLUPART_URL, text, CURLU_PATH_AS_IS | CURLU_DISALLOW_USER) == CURLUE_OK &&
-              curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-              (strcmp(scheme, "https") == 0 || strcmp(scheme, "http") == 0) && name_peer(transfer, parts) &&
-              curl_url_get(parts, CURLUPART_URL, &whole, CURLU_PATH_AS_IS) == CURLUE_OK &&
-              curl_easy_setopt(transfer->easy, CURLOPT_URL, whole) == CURLE_OK;
-  curl_free(whole);
-  curl_free(scheme);
-  curl_url_cleanup(parts);
-  free(text);
-  return good || REFUSE(failure, "InvalidUrl", "the URL must be http:// or https:// with a host, and without user and password");
-}
-
-
-static char *append_line(char *end, chsm_http_text name, const char *separator, chsm_http_text value) {
-  memcpy(end, name.bytes, name.length);
-  end += name.length;
-  memcpy(end, separator, strlen(separator));
-  end += strlen(separator);
-  if (value.length) memcpy(end, value.bytes, value.length);
-  end += value.length;
-  *end++ = '\0';
-  return end;
-}
-
-
-static bool has_header(const chsm_http_request *request, const char *name) {
-  for (size_t i = 0; i < request->header_count; i++) {
-    chsm_http_text given = request->headers[i].name;
-    size_t k = 0;
-    while (k < given.length && chsm_ascii_lower(given.bytes[k]) == name[k])
-      k++;
-    if (k == given.length && !name[k]) return true;
-  }
-  return false;
-}
-
-
-/* A value without the blanks around it: libcurl takes one of blanks alone for a header to leave out. */
-static chsm_http_text trim(chsm_http_text text) {
-  while (text.length && (*text.bytes == ' ' || *text.bytes == '\t'))
-    text.bytes++, text.length--;
-  while (text.length && (text.bytes[text.length - 1] == ' ' || text.bytes[text.length - 1] == '\t'))
-    text.length--;
-  return text;
-}
-
-
-/* Writes the headers in libcurl's notation: "Name: value", "Name;" for an empty value, "Name:" to leave out one of its own. The list
-   is made here, in one piece of memory, since curl_slist_append would leave copies of tokens behind. */
-static bool write_headers(chsm_http_transfer *transfer, const chsm_http_request *request) {
-  static const char *const unwanted[SUPPRESSED_HEADERS] = { "Expect", "Accept", "Content-Type" };
-  size_t length = 0, most = request->header_count + SUPPRESSED_HEADERS;
-  for (size_t i = 0; i < request->header_count; i++)
-    length += request->headers[i].name.length + request->headers[i].value.length + sizeof ": ";
-  for (size_t i = 0; i < SUPPRESSED_HEADERS; i++)
-    length += strlen(unwanted[i]) + sizeof ":";
-  transfer->lines = malloc(length);
-  transfer->list = calloc(most, sizeof *transfer->list);
-  if (!transfer->lines || !transfer->list) return false;
-  transfer->lines_length = length;
-
-  char *end = transfer->lines;
-  size_t count = 0;
-  chsm_http_text nothing = { .bytes = "", .length = 0 };
-  for (size_t i = 0; i < request->header_count; i++) {
-    chsm_http_text value = trim(request->headers[i].value);
-    transfer->list[count++].data = end;
-    end = append_line(end, request->headers[i].name, value.length ? ": " : ";", value);
-  }
-  for (size_t i = 0; i < SUPPRESSED_HEADERS; i++) {
-    if (has_header(request, unwanted[i])) continue;
-    transfer->list[count++].data = end;
-    end = append_line(end, (chsm_http_text) { .bytes = unwanted[i], .length = strlen(unwanted[i]) }, ":", nothing);
-  }
-  for (size_t i = 0; i + 1 < count; i++)
-    transfer->list[i].next = &transfer->list[i + 1];
-  return curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->list) == CURLE_OK;
-}
-
-
-/* The rules that hold for every request. False: this libcurl lacks one of them. */
-static bool set_rules(const chsm_http *http, CURL *easy) {
-  static const struct {
-    CURLoption option;
-    long value;
-    bool optional; /* a libcurl that does not know it is none the less safe */
-  } rules[] = {
-    { CURLOPT_NOSIGNAL, 1, false },
-    { CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1, false },
-    { CURLOPT_SSL_ENABLE_ALPN, 1, false },
-    { CURLOPT_HTTP09_ALLOWED, 0, false },
-    { CURLOPT_FOLLOWLOCATION, 0, false },
-    { CURLOPT_NETRC, CURL_NETRC_IGNORED, false },
-    { CURLOPT_DISALLOW_USERNAME_IN_URL, 1, false },
-    { CURLOPT_PATH_AS_IS, 1, false },
-    { CURLOPT_HTTP_CONTENT_DECODING, 0, false },
-    { CURLOPT_SSL_VERIFYPEER, 1, false },
-    { CURLOPT_SSL_VERIFYHOST, 2, false },
-    { CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2, false },
-    { CURLOPT_SSL_SESSIONID_CACHE, 0, false }, /* every connection looks at the certificate anew */
-    { CURLOPT_PROXY_SSL_VERIFYPEER, 1, true },
-    { CURLOPT_PROXY_SSL_VERIFYHOST, 2, true },
-    { CURLOPT_PROXY_SSLVERSION, CURL_SSLVERSION_TLSv1_2, true },
-    { CURLOPT_PROXYAUTH, CURLAUTH_BASIC, true },
-    { CURLOPT_HEADEROPT, CURLHEADER_SEPARATE, true }, /* the proxy of a tunnel sees no token */
-    { CURLOPT_SUPPRESS_CONNECT_HEADERS, 1, true },
-    { CURLOPT_TCP_NODELAY, 1, false },
-    { CURLOPT_TCP_KEEPALIVE, 1, false },
-    { CURLOPT_TCP_KEEPIDLE, 30, true },
-    { CURLOPT_TCP_KEEPINTVL, 15, true },
-    { CURLOPT_MAXAGE_CONN, 50, false },      /* load balancers close idle connections after about 60 s */
-    { CURLOPT_DNS_CACHE_TIMEOUT, 2, false }, /* newer libcurl keeps failures, too, for half of it */
-#if LIBCURL_VERSION_NUM >= 0x075000
-    { CURLOPT_MAXLIFETIME_CONN, 600, true }, /* so that a new certificate and a new address are noticed */
-#endif
-#if LIBCURL_VERSION_NUM >= 0x075700
-    { CURLOPT_CA_CACHE_TIMEOUT, 3600, true },
-    { CURLOPT_QUICK_EXIT, 1, true }, /* a deadline does not wait for a resolver that hangs */
-#endif
-  };
-  for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-    CURLcode result = curl_easy_setopt(easy, rules[i].option, rules[i].value);
-    if (result != CURLE_OK && !(rules[i].optional && (result == CURLE_UNKNOWN_OPTION || result == CURLE_NOT_BUILT_IN))) return false;
-  }
-#if LIBCURL_VERSION_NUM >= 0x075500
-  if (curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK) return false;
-#else
-  if (curl_easy_setopt(easy, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS) != CURLE_OK) return false;
-#endif
-  if (http->ca_file && (curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file) != CURLE_OK ||
-                        curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, http->ca_file) == CURLE_OUT_OF_MEMORY))
-    return false;
-  if (http->ca_file || http->bundle_alone) {
-    if (curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) != CURLE_OK) return false;
-    curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
-  }
-  if (!http->proxy) return true;
-  return curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy) == CURLE_OK && curl_easy_setopt(easy, CURLOPT_NOPROXY, "") == CURLE_OK;
-}
-
-
-/* What belongs to one request. False: out of memory. */
-static bool set_request(chsm_http_transfer *transfer, const chsm_http_request *request) {
-  CURL *easy = transfer->easy;
-  bool get = is_text(request->method, "GET"), head = is_text(request->method, "HEAD");
-  bool bare = get || head || (is_text(request->method, "DELETE") && !request->body.length);
-  transfer->headless = head;
-  if (request->body.length && chsm_buffer_append(&transfer->request_body, request->body.bytes, request->body.length) != CHSM_OK)
-    return false;
-  if (head) {
-    if (curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) != CURLE_OK) return false;
-  } else if (bare) {
-    if (curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) != CURLE_OK) return false;
-  } else {
-    const char *bytes = request->body.length ? transfer->request_body.bytes : "";
-    if (curl_easy_setopt(easy, CURLOPT_POST, 1L) != CURLE_OK || curl_easy_setopt(easy, CURLOPT_POSTFIELDS, bytes) != CURLE_OK ||
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.length) != CURLE_OK)
-      return false;
-  }
-  if (!get && !head && !is_text(request->method, "POST")) {
-    char method[8] = { 0 }; /* the longest of the few that check_method() lets pass is DELETE */
-    memcpy(method, request->method.bytes, request->method.length < sizeof method - 1 ? request->method.length : sizeof method - 1);
-    if (curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) != CURLE_OK) return false;
-  }
-  transfer->fresh = request->fresh_connection;
-  transfer->connect_timeout = request->connect_timeout;
-  transfer->read_timeout = request->read_timeout;
-  transfer->timeout = request->timeout;
-  return write_headers(transfer, request) && curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, transfer->fresh ? 1L : 0L) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, transfer->fresh ? 1L : 0L) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(transfer->connect_timeout, MOST_MILLISECONDS)) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, milliseconds(transfer->timeout, 0)) == CURLE_OK;
-}
-
 
 /* Where libcurl hands over what happens. None of these calls out of this file. */
 static bool set_callbacks(chsm_http *http, chsm_http_transfer *transfer) {
@@ -1025,17 +738,18 @@ static CURLM *multi_of(chsm_http *http) {
 
 /* Fills a transfer that has its handle, and gives it to libcurl. */
 static bool launch(chsm_http *http, chsm_http_transfer *transfer, const chsm_http_request *request, chsm_http_failure *failure) {
-  if (!set_url(transfer, request->url, failure)) return false;
-  if (!set_rules(http, transfer->easy))
-    return REFUSE(failure, "LibcurlUnfit",
-                  "this libcurl refuses a rule that every request follows; install libcurl 7.68 or newer with TLS");
+  if (!chsm_http_request_set(transfer->easy, &http->rules, request, &transfer->outgoing, failure)) return false;
+  transfer->fresh = request->fresh_connection;
+  transfer->direct = request->direct;
+  transfer->connect_timeout = request->connect_timeout;
+  transfer->read_timeout = request->read_timeout;
+  transfer->timeout = request->timeout;
   transfer->head.most = http->max_header;
   transfer->head.text.cap = 2 * http->max_header; /* the values of repeated headers stand there twice */
-  transfer->body.cap = http->max_body;
+  transfer->body.cap = request->max_body && request->max_body < http->max_body ? request->max_body : http->max_body;
   transfer->started = transfer->moved = chsm_clock_monotonic();
-  if (set_request(transfer, request) && set_callbacks(http, transfer) && curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK)
-    return true;
-  chsm_http_fail(failure, "transport", "OutOfMemory", "no", "no memory left for a request to %s", transfer->peer);
+  if (set_callbacks(http, transfer) && curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK) return true;
+  chsm_http_fail(failure, "transport", "OutOfMemory", "no", "no memory left for a request to %s", transfer->outgoing.peer);
   return false;
 }
 
@@ -1044,7 +758,7 @@ static bool launch(chsm_http *http, chsm_http_transfer *transfer, const chsm_htt
    NULL: nothing was sent, and `failure` says why. */
 chsm_http_transfer *chsm_http_start(chsm_http *http, const chsm_http_request *request, chsm_http_failure *failure) {
   heed_fork(http);
-  if (!check_method(request, failure) || !check_headers(request, failure) || !check_timeouts(request, failure)) return NULL;
+  if (!chsm_http_request_check(request, failure)) return NULL;
   if (http->count >= MOST_RUNNING) {
     chsm_http_fail(failure, "transport", "TooManyTransfers", "no", "%d requests of this client are under way; wait for one to end",
                    (int)MOST_RUNNING);
@@ -1064,7 +778,7 @@ chsm_http_transfer *chsm_http_start(chsm_http *http, const chsm_http_request *re
     link_running(http, transfer);
   } else {
     give_handle(http, transfer->easy);
-    forget_request(transfer);
+    chsm_http_request_forget(&transfer->outgoing);
     free(transfer);
     transfer = NULL;
   }
@@ -1098,7 +812,7 @@ static void note_upload(chsm_http_transfer *transfer, double now) {
     transfer->began = true;
     transfer->moved = now;
   }
-  if ((uintmax_t)transfer->uploaded >= transfer->request_body.length) return;
+  if ((uintmax_t)transfer->uploaded >= transfer->outgoing.body.length) return;
   if (curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded) != CURLE_OK || uploaded == transfer->uploaded) return;
   transfer->uploaded = uploaded;
   transfer->moved = now;
@@ -1211,7 +925,7 @@ void chsm_http_drop(chsm_http_transfer *transfer) {
     stop(transfer);
     quiet_end(&quiet);
   }
-  forget_request(transfer);
+  chsm_http_request_forget(&transfer->outgoing);
   chsm_http_head_wipe(&transfer->head);
   chsm_buffer_wipe(&transfer->body);
   free(transfer);

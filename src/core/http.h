@@ -24,10 +24,13 @@ typedef struct chsm_http chsm_http;
 typedef struct chsm_http_transfer chsm_http_transfer;
 
 typedef struct chsm_http_options {
-  const char *ca_file; /* PEM file of authorities to trust; NULL: libcurl's own */
-  const char *proxy;   /* URL of a proxy; "": none, whatever the environment says; NULL: as the environment says */
-  size_t max_body;     /* most bytes of an answer's body; 0: CHSM_HTTP_MAX_BODY */
-  size_t max_header;   /* most bytes of an answer's headers; 0: CHSM_HTTP_MAX_HEADER */
+  const char *ca_file;  /* PEM file of authorities to trust; NULL: libcurl's own */
+  const char *proxy;    /* URL of a proxy; "": none, whatever the environment says; NULL: as the environment says */
+  const char *no_proxy; /* hosts that no proxy is used for, as libcurl lists them; NULL: as the environment says, or none with `proxy` */
+  const char *client_certificate; /* PEM file, shown to a server that asks for it, never to a proxy; NULL: none */
+  const char *client_key;         /* PEM file of its private key; NULL: in the same file */
+  size_t max_body;                /* most bytes of an answer's body; 0: CHSM_HTTP_MAX_BODY */
+  size_t max_header;              /* most bytes of an answer's headers; 0: CHSM_HTTP_MAX_HEADER */
 } chsm_http_options;
 
 typedef struct chsm_http_text {
@@ -47,6 +50,8 @@ typedef struct chsm_http_request {
   double connect_timeout; /* name, TCP, proxy and TLS together */
   double read_timeout;    /* without anything moving, from the moment there is a connection */
   double timeout;         /* everything together */
+  size_t max_body;        /* most bytes of the answer's body, if that is less than the client's; 0: the client's */
+  bool direct;            /* through no proxy, whatever the options or the environment say */
   bool fresh_connection;  /* over a connection used before and after by nobody: the request leaves at most once */
 } chsm_http_request;
 

@@ -7,7 +7,7 @@
 #include "buffer.h"
 #include "file.h"
 
-enum { MOST_CA_FILE = 16 * 1024 * 1024 };
+enum { MOST_CA_FILE = 16 * 1024 * 1024, MOST_CLIENT_FILE = 1024 * 1024 };
 
 
 /* Whether these bytes can name a header or a method. */
@@ -37,42 +37,95 @@ bool chsm_http_is_printable(const char *bytes, size_t length) {
 /* NULL, or why the file was not read, as the end of a sentence about it. */
 static const char *problem_of(chsm_file_status status) {
   switch (status) {
-  case CHSM_FILE_READ: return NULL;
+  case CHSM_FILE_READ:
+  case CHSM_FILE_WRITTEN: return NULL;
   case CHSM_FILE_MISSING: return "does not exist";
   case CHSM_FILE_FORBIDDEN: return "cannot be opened";
   case CHSM_FILE_NOT_REGULAR: return "is not a regular file";
   case CHSM_FILE_TOO_LARGE:
   case CHSM_FILE_NO_MEMORY: return "is too large";
-  case CHSM_FILE_UNREADABLE: break;
+  case CHSM_FILE_NO_SPACE:
+  case CHSM_FILE_BUSY:
+  case CHSM_FILE_FAILED: break;
   }
   return "cannot be read";
 }
 
 
-/* No password for an encrypted block: OpenSSL would ask at the terminal. */
+/* No password for an encrypted block: OpenSSL would ask at the terminal. Notes at `data`, unless NULL, that one was needed. */
 static int no_password(char *buffer, int size, int writing, void *data) {
-  (void)buffer, (void)size, (void)writing, (void)data;
+  (void)buffer, (void)size, (void)writing;
+  if (data) *(bool *)data = true;
   return -1;
+}
+
+
+/* Opens a file of at most `most` bytes for OpenSSL, into `content`, which the caller wipes after the input is freed. NULL, and why. */
+static BIO *open_file(const char *path, size_t most, chsm_buffer *content, const char **problem) {
+  int error;
+  *problem = problem_of(chsm_file_read(path, most, content, &error));
+  if (!*problem && !content->length) *problem = "is empty";
+  BIO *input = *problem ? NULL : BIO_new_mem_buf(content->bytes, (int)content->length);
+  if (!*problem && !input) *problem = "is too large";
+  return input;
+}
+
+
+/* The first certificate of the file; NULL, and why. */
+static X509 *read_certificate(const char *path, size_t most, const char **problem) {
+  chsm_buffer content = { .cap = 0 };
+  BIO *input = open_file(path, most, &content, problem);
+  X509 *certificate = input ? PEM_read_bio_X509_AUX(input, NULL, no_password, NULL) : NULL;
+  if (input && !certificate) *problem = "holds no certificate in PEM";
+  BIO_free(input);
+  chsm_buffer_wipe(&content);
+  return certificate;
+}
+
+
+/* The first private key of the file; NULL, and why. */
+static EVP_PKEY *read_key(const char *path, const char **problem) {
+  chsm_buffer content = { .cap = 0 };
+  bool encrypted = false;
+  BIO *input = open_file(path, MOST_CLIENT_FILE, &content, problem);
+  EVP_PKEY *key = input ? PEM_read_bio_PrivateKey(input, NULL, no_password, &encrypted) : NULL;
+  if (input && !key)
+    *problem = encrypted ? "holds an encrypted key; decrypt it, since nobody is asked for its password" : "holds no private key in PEM";
+  BIO_free(input);
+  chsm_buffer_wipe(&content);
+  return key;
+}
+
+
+static const char *certificate_problem(const char *path, size_t most) {
+  const char *problem;
+  ERR_set_mark();
+  X509_free(read_certificate(path, most, &problem));
+  ERR_pop_to_mark();
+  return problem;
 }
 
 
 /* NULL when the file holds at least one certificate in PEM, else what is wrong with it. libcurl would find out, too, but only on the
    first connection, and other TLS libraries read a file of nothing as nothing to complain about. The caller's queue of OpenSSL errors
    is as it was. */
-const char *chsm_http_ca_problem(const char *path) {
-  chsm_buffer content = { .cap = 0 };
-  int error;
-  const char *problem = problem_of(chsm_file_read(path, MOST_CA_FILE, &content, &error));
-  if (!problem && !content.length) problem = "is empty";
-  if (!problem) {
-    ERR_set_mark();
-    BIO *input = BIO_new_mem_buf(content.bytes, (int)content.length);
-    X509 *certificate = input ? PEM_read_bio_X509_AUX(input, NULL, no_password, NULL) : NULL;
-    if (!certificate) problem = "holds no certificate in PEM";
-    X509_free(certificate);
-    BIO_free(input);
-    ERR_pop_to_mark();
-  }
-  chsm_buffer_wipe(&content);
+const char *chsm_http_ca_problem(const char *path) { return certificate_problem(path, MOST_CA_FILE); }
+
+
+/* The same for the certificate of a client. */
+const char *chsm_http_certificate_problem(const char *path) { return certificate_problem(path, MOST_CLIENT_FILE); }
+
+
+/* NULL when the file holds the private key of the first certificate of the other file, and needs no password; else what is wrong with it.
+   The caller's queue of OpenSSL errors is as it was. */
+const char *chsm_http_key_problem(const char *path, const char *certificate_path) {
+  const char *problem, *other;
+  ERR_set_mark();
+  EVP_PKEY *key = read_key(path, &problem);
+  X509 *certificate = key ? read_certificate(certificate_path, MOST_CLIENT_FILE, &other) : NULL;
+  if (key && (!certificate || X509_check_private_key(certificate, key) != 1)) problem = "does not belong to the certificate";
+  X509_free(certificate);
+  EVP_PKEY_free(key);
+  ERR_pop_to_mark();
   return problem;
 }

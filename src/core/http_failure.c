@@ -174,6 +174,37 @@ static bool is_for_another_host(const chsm_http_facts *facts) {
 }
 
 
+/* The server's complaint about the certificate of the client, a TLS alert (RFC 8446, 6.2) in OpenSSL's words; NULL: it has none. With
+   TLS 1.3 it arrives after the handshake, when the request may have left. */
+static const char *client_complaint(const chsm_http_facts *facts) {
+  static const char *const complaints[] = { "certificate required", "bad certificate",     "unsupported certificate",
+                                            "certificate revoked",  "certificate expired", "certificate unknown",
+                                            "unknown ca",           "access denied" };
+  const char *alert = strstr(facts->detail, "alert ");
+  if (facts->result == CURLE_PEER_FAILED_VERIFICATION) {
+    /* what libcurl says without a finding of its own is how it puts the alert of TLS 1.2 that the client's has expired; other words of
+       this failure quote what the server chose */
+    bool found = facts->verify_result != X509_V_OK && facts->verify_result != X509_V_ERR_UNSPECIFIED; /* where libcurl begins */
+    return facts->certified && !found && strcmp(facts->detail, "SSL certificate verification failed") == 0 ? "certificate expired" : NULL;
+  }
+  for (size_t i = 0; alert && i < sizeof complaints / sizeof *complaints; i++)
+    if (strncmp(alert + strlen("alert "), complaints[i], strlen(complaints[i])) == 0) return complaints[i];
+  return NULL;
+}
+
+
+/* The server did not accept who the client is. */
+static void classify_client(chsm_http_failure *failure, const chsm_http_facts *facts, const char *complaint) {
+  if (!facts->certified)
+    chsm_http_fail(failure, "tls", "ClientCertificateRequired", how_far(facts),
+                   "%s wants a certificate of the client (%s); set client_certificate", facts->peer, complaint);
+  else
+    chsm_http_fail(failure, "tls", "ClientCertificateRefused", how_far(facts),
+                   "%s refused the certificate of the client (%s); check client_certificate and which authorities the server trusts",
+                   facts->peer, complaint);
+}
+
+
 /* The certificate was not accepted, or the handshake failed. Never retried without TLS. */
 static void classify_tls(chsm_http_failure *failure, const chsm_http_facts *facts) {
   const char *sent = how_far(facts);
@@ -229,6 +260,14 @@ static void classify_result(chsm_http_failure *failure, const chsm_http_facts *f
   case CURLE_SSL_INVALIDCERTSTATUS:
   case CURLE_SSL_ISSUER_ERROR:
   case CURLE_SSL_ENGINE_NOTFOUND: classify_tls(failure, facts); break;
+#if LIBCURL_VERSION_NUM >= 0x074D00
+  case CURLE_SSL_CLIENTCERT: classify_client(failure, facts, "certificate required"); break;
+#endif
+  case CURLE_SSL_CERTPROBLEM:
+    chsm_http_fail(failure, "config", "ClientCertificateUnusable", how_far(facts),
+                   "the certificate or the key of the client could not be loaded for %s; check client_certificate and client_key",
+                   facts->peer);
+    break;
   case CURLE_SSL_CACERT_BADFILE:
   case CURLE_SSL_CRL_BADFILE:
     chsm_http_fail(failure, "config", "CaFileUnusable", how_far(facts),
@@ -294,6 +333,8 @@ void chsm_http_classify(chsm_http_failure *failure, const chsm_http_facts *facts
     classify_timeout(failure, facts);
   else if (facts->connect_status >= 300 && !facts->answered)
     classify_tunnel(failure, facts);
+  else if (client_complaint(facts))
+    classify_client(failure, facts, client_complaint(facts));
   else
     classify_result(failure, facts);
   failure->status = facts->status;

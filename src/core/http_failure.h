@@ -42,6 +42,7 @@ typedef struct chsm_http_facts {
   bool answered;       /* a status line arrived, if only of an interim answer */
   bool headed;         /* all headers of the final answer arrived */
   bool proxied;        /* the connection went, or would have gone, to a proxy */
+  bool certified;      /* there is a certificate of the client */
   bool idle;           /* nothing moved for the read timeout */
   bool late;           /* the total timeout passed */
   int status;          /* of the final answer; 0: none */
@@ -51,6 +52,9 @@ typedef struct chsm_http_facts {
   size_t most_body, most_headers;
   double connect_timeout, read_timeout, timeout;
 } chsm_http_facts;
+
+/* Writes a failure of the caller's own making: nothing was sent. False. */
+#define CHSM_HTTP_REFUSE(failure, code, ...) (chsm_http_fail((failure), "config", (code), "no", __VA_ARGS__), false)
 
 void chsm_http_fail(chsm_http_failure *failure, const char *kind, const char *code, const char *sent, const char *format, ...)
     __attribute__((format(printf, 5, 6)));

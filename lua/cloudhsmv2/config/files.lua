@@ -60,6 +60,12 @@ local function read(kind, location, read_file, warnings)
     })
   end
   local parsed, err = profile_file.parse(content, kind, location.shown)
+  if not parsed then -- somebody may have been writing it: what it is now decides
+    content = content_of(location, read_file)
+    if content then
+      parsed, err = profile_file.parse(content, kind, location.shown)
+    end
+  end
   for _, warning in ipairs(parsed and parsed.warnings or {}) do
     table.insert(warnings, warning)
   end

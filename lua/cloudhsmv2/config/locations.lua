@@ -7,6 +7,8 @@ local text = require "cloudhsmv2.text"
 
 local format = string.format
 
+local ON_WINDOWS = package.config:sub(1, 1) == "\\"
+
 local FILES = {
   config = { variable = "AWS_CONFIG_FILE", name = "config" },
   credentials = { variable = "AWS_SHARED_CREDENTIALS_FILE", name = "credentials" },
@@ -53,6 +55,27 @@ local function location(file, getenv, windows)
   return { path = path, shown = shown, variable = file.variable }
 end
 
+--- A path of a setting, with the home for a `~` in front.
+-- @tparam string path
+-- @tparam function getenv stands for the environment
+-- @treturn string the path; as it is where nobody knows the home
+-- @usage locations.expand("~/token", os.getenv) --> "/home/user/token"
+function locations.expand(path, getenv)
+  local rest, base = in_home(path, ON_WINDOWS), home(getenv, ON_WINDOWS)
+  return rest and base and base .. rest or path
+end
+
+--- Finds a path below the folder `.aws` of the home, where the AWS CLI keeps its caches.
+-- @tparam function getenv stands for the environment
+-- @tparam string ... the names below it
+-- @treturn[1] string the path
+-- @treturn[2] nil nobody knows the home
+-- @usage locations.below_home(os.getenv, "sso", "cache") --> "/home/user/.aws/sso/cache"
+function locations.below_home(getenv, ...)
+  local base = home(getenv, ON_WINDOWS)
+  return base and table.concat({ base, ".aws", ... }, ON_WINDOWS and "\\" or "/")
+end
+
 --- Finds the two files. Nothing is read.
 -- @tparam function getenv stands for the environment
 -- @tparam[opt] boolean windows whether paths are those of Windows; else as this machine's
@@ -63,7 +86,7 @@ end
 -- @usage locations.find(os.getenv).config.path --> "/home/user/.aws/config"
 function locations.find(getenv, windows)
   if windows == nil then
-    windows = package.config:sub(1, 1) == "\\"
+    windows = ON_WINDOWS
   end
   local found = {}
   for kind, file in pairs(FILES) do

@@ -8,17 +8,41 @@
 -- | `ignore_configured_endpoint_urls` | `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` | the same in lower case | false |
 -- | `use_fips` | `AWS_USE_FIPS_ENDPOINT` | `use_fips_endpoint` | false |
 -- | `use_dualstack` | `AWS_USE_DUALSTACK_ENDPOINT` | `use_dualstack_endpoint` | false |
--- | `connect_timeout` | | | 3.1 seconds |
+-- | `connect_timeout` | | | 3.1 seconds; 1.1 in `in-region`, 30 in `mobile` mode |
 -- | `read_timeout` | | | 60 seconds between bytes |
 -- | `timeout` | | | none; seconds for a whole call |
+-- | `defaults_mode` | `AWS_DEFAULTS_MODE` | `defaults_mode` | `"standard"`, or another of AWS's: `"in-region"` |
 -- | `ca_file` | `AWS_CA_BUNDLE` | `ca_bundle` | as libcurl was built |
--- | `proxy` | | | as libcurl reads the environment |
+-- | `client_certificate`, `client_key` | | | none; PEM files, for a gateway that asks for them |
+-- | `proxy`, `no_proxy` | `https_proxy`, `no_proxy` and the others that libcurl reads | | none |
+-- | `allow_http` | `CLOUDHSMV2_ALLOW_HTTP` | | false; true: `http://` endpoints on other machines |
 -- | `max_body`, `max_header` | | | the runtime's; bytes of an answer |
 -- | `app_id` | `AWS_SDK_UA_APP_ID` | `sdk_ua_app_id` | none; a name for the User-Agent |
--- | `retry.mode` | `AWS_RETRY_MODE` | `retry_mode` | `"standard"`; or `"adaptive"`. `"legacy"` is read as `"standard"`, with a warning |
+-- | `retry.mode` | `AWS_RETRY_MODE` | `retry_mode` | `"standard"`, as which `"legacy"` is read; or `"adaptive"` |
 -- | `retry.max_attempts` | `AWS_MAX_ATTEMPTS` | `max_attempts` | 3 attempts in all |
 -- | `retry_ambiguous` | | | false; true: what must not be done twice is sent again like everything else |
 -- | `disable_clock_skew_correction` | `AWS_DISABLE_CLOCK_SKEW_CORRECTION` | `disable_clock_skew_correction` | false |
+--
+-- Where credentials are from:
+--
+-- | setting | environment | key of a profile | default |
+-- | --- | --- | --- | --- |
+-- | `role_arn`, `role_session_name` | `AWS_ROLE_ARN`, `AWS_ROLE_SESSION_NAME` | the same of each profile | |
+-- | `web_identity_token_file` | `AWS_WEB_IDENTITY_TOKEN_FILE` | the same of each profile | |
+-- | `sts_regional_endpoints` | `AWS_STS_REGIONAL_ENDPOINTS` | `sts_regional_endpoints` | `"regional"`, as which `"legacy"` is read |
+-- | `login_cache_directory` | `AWS_LOGIN_CACHE_DIRECTORY` | | `~/.aws/login/cache` |
+-- | `container_credentials_relative_uri`, `..._full_uri` | `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`, `..._FULL_URI` | | |
+-- | `container_authorization_token`, `..._token_file` | `AWS_CONTAINER_AUTHORIZATION_TOKEN`, `..._TOKEN_FILE` | | |
+-- | `ec2_metadata_disabled` | `AWS_EC2_METADATA_DISABLED` | `disable_ec2_metadata` | false |
+-- | `ec2_metadata_v1_disabled` | `AWS_EC2_METADATA_V1_DISABLED` | `ec2_metadata_v1_disabled` | version 1 is never used |
+-- | `ec2_metadata_service_endpoint` | `AWS_EC2_METADATA_SERVICE_ENDPOINT` | `ec2_metadata_service_endpoint` | by the mode |
+-- | `ec2_metadata_service_endpoint_mode` | `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE` | `ec2_...` | `"ipv4"`; or `"ipv6"` |
+-- | `ec2_instance_profile_name` | `AWS_EC2_INSTANCE_PROFILE_NAME` | `ec2_instance_profile_name` | the instance's own |
+-- | `metadata_service_timeout` | `AWS_METADATA_SERVICE_TIMEOUT` | `metadata_service_timeout` | 1 second |
+-- | `metadata_service_num_attempts` | `AWS_METADATA_SERVICE_NUM_ATTEMPTS` | `metadata_service_num_attempts` | 1 |
+--
+-- These are looked at when a provider of credentials needs them, so a mistake in them does no harm to who has other
+-- credentials: it is an error then. The first three and those of containers are no options of `new`.
 --
 -- `services = NAME` leads to the block `cloudhsm_v2` of the section `[services NAME]`, and to its `endpoint_url`. A blank
 -- value is an unset one. An old pseudo region, `fips-us-east-1` or `us-east-1-fips`, is the region, with FIPS switched on.
@@ -26,6 +50,7 @@
 --
 -- @module cloudhsmv2.config.settings
 
+local definitions = require "cloudhsmv2.config.definitions"
 local endpoint = require "cloudhsmv2.endpoint"
 local errors = require "cloudhsmv2.errors"
 local files = require "cloudhsmv2.config.files"
@@ -33,191 +58,10 @@ local text = require "cloudhsmv2.text"
 
 local format = string.format
 
-local MOST_APP_ID = 50 -- characters
-local BOOLEANS = { ["true"] = true, ["false"] = false }
-local RETRY_FIELDS = { mode = true, max_attempts = true }
-local RETRY_MODES = { standard = "standard", adaptive = "adaptive", legacy = "legacy" }
-local MOST_ATTEMPTS = 2 ^ 31 - 1
+local LONG_APP_ID = 50 -- characters; AWS asks for no more, and takes them
+local CONNECT_TIMEOUTS = { ["in-region"] = 1.1, mobile = 30 } -- seconds, by defaults_mode; 3.1 in all others
 
 local settings = {}
-
--- A check takes a value and returns it as it is used, or nil and what is wrong with it.
-
-local function is_region(value)
-  if type(value) ~= "string" then
-    return nil, "expected a string"
-  end
-  value = text.trim(value)
-  if endpoint.region_problem(endpoint.signing_region(value)) then
-    return nil, "expected letters, digits and hyphens, as in eu-west-1"
-  end
-  return value
-end
-
-local function is_endpoint(value)
-  local parsed, err = endpoint.parse(value)
-  return parsed and value, err and err.message
-end
-
-local function is_boolean(value)
-  if type(value) ~= "boolean" then
-    return nil, "expected true or false"
-  end
-  return value
-end
-
-local function is_seconds(value)
-  if type(value) ~= "number" or not (value > 0 and value < math.huge) then
-    return nil, "expected a number of seconds above 0"
-  end
-  return value
-end
-
-local function is_bytes(value)
-  if type(value) ~= "number" or value < 1 or value >= 2 ^ 31 or value % 1 ~= 0 then
-    return nil, "expected a whole number of bytes from 1"
-  end
-  return value
-end
-
-local function is_text(value)
-  if type(value) ~= "string" then
-    return nil, "expected a string"
-  elseif value:find "[%z\1-\31\127]" then
-    return nil, "expected no control character"
-  end
-  return value
-end
-
-local function is_app_id(value)
-  local id, problem = is_text(value)
-  if id and #id > MOST_APP_ID then
-    return nil, format("expected at most %d characters", MOST_APP_ID)
-  end
-  return id, problem
-end
-
-local function is_attempts(value)
-  if type(value) ~= "number" or not (value >= 1 and value < math.huge) or value % 1 ~= 0 then
-    return nil, "expected a whole number of at least 1"
-  elseif value > MOST_ATTEMPTS then
-    return nil, format("expected a whole number of at most %d", MOST_ATTEMPTS)
-  end
-  return value
-end
-
-local function is_retry_mode(value)
-  local mode = type(value) == "string" and RETRY_MODES[text.lower(text.trim(value))]
-  if not mode then
-    return nil, "expected standard, adaptive or legacy"
-  end
-  return mode
-end
-
--- Its fields are settings of their own.
-local function is_retry(value)
-  if type(value) ~= "table" then
-    return nil, 'must be a table such as { mode = "standard", max_attempts = 3 }, not a ' .. type(value)
-  end
-  for name in pairs(value) do
-    if not RETRY_FIELDS[name] then
-      return nil, format("unknown field %s; %s", text.quote(name), text.nearest(tostring(name), RETRY_FIELDS))
-    end
-  end
-  return value
-end
-
--- The environment and the files have only strings.
-local function read_boolean(value)
-  local read = BOOLEANS[text.lower(text.trim(value))]
-  if read == nil then
-    return nil, "expected true or false"
-  end
-  return read
-end
-
-local function read_attempts(value)
-  return is_attempts(tonumber(text.trim(value):match "^[0-9]+$"))
-end
-
--- In the order in which they are resolved: `unless` names one before it that switches all sources but code off; with
--- `within` and `field` it is a field of another option; `hidden` is a value that no message shows, or whose check says
--- what may be shown of it.
-local PROFILE = { name = "profile", check = is_text, environment = { "AWS_PROFILE" }, default = "default" }
-local DEFINITIONS = {
-  PROFILE,
-  { name = "region", check = is_region, environment = { "AWS_REGION", "AWS_DEFAULT_REGION" }, key = "region" },
-  {
-    name = "ignore_configured_endpoint_urls",
-    check = is_boolean,
-    read = read_boolean,
-    environment = { "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" },
-    key = "ignore_configured_endpoint_urls",
-    default = false,
-  },
-  {
-    name = "endpoint",
-    check = is_endpoint,
-    environment = { "AWS_ENDPOINT_URL_<SERVICE>", "AWS_ENDPOINT_URL" },
-    key = "endpoint_url",
-    of_service = true,
-    hidden = true,
-    unless = "ignore_configured_endpoint_urls",
-  },
-  {
-    name = "use_fips",
-    check = is_boolean,
-    read = read_boolean,
-    environment = { "AWS_USE_FIPS_ENDPOINT" },
-    key = "use_fips_endpoint",
-    default = false,
-  },
-  {
-    name = "use_dualstack",
-    check = is_boolean,
-    read = read_boolean,
-    environment = { "AWS_USE_DUALSTACK_ENDPOINT" },
-    key = "use_dualstack_endpoint",
-    default = false,
-  },
-  { name = "connect_timeout", check = is_seconds, default = 3.1 },
-  { name = "read_timeout", check = is_seconds, default = 60 },
-  { name = "timeout", check = is_seconds },
-  { name = "ca_file", check = is_text, environment = { "AWS_CA_BUNDLE" }, key = "ca_bundle" },
-  { name = "proxy", check = is_text, hidden = true, blank = true }, -- "" is a value: no proxy, whatever the environment says
-  { name = "max_body", check = is_bytes },
-  { name = "max_header", check = is_bytes },
-  { name = "app_id", check = is_app_id, environment = { "AWS_SDK_UA_APP_ID" }, key = "sdk_ua_app_id" },
-  { name = "retry", check = is_retry, hidden = true },
-  {
-    name = "retry.mode",
-    within = "retry",
-    field = "mode",
-    check = is_retry_mode,
-    environment = { "AWS_RETRY_MODE" },
-    key = "retry_mode",
-    default = "standard",
-  },
-  {
-    name = "retry.max_attempts",
-    within = "retry",
-    field = "max_attempts",
-    check = is_attempts,
-    read = read_attempts,
-    environment = { "AWS_MAX_ATTEMPTS" },
-    key = "max_attempts",
-    default = 3,
-  },
-  { name = "retry_ambiguous", check = is_boolean, default = false },
-  {
-    name = "disable_clock_skew_correction",
-    check = is_boolean,
-    read = read_boolean,
-    environment = { "AWS_DISABLE_CLOCK_SKEW_CORRECTION" },
-    key = "disable_clock_skew_correction",
-    default = false,
-  },
-}
 
 -- What a caller may give beside settings: parts of the client, which have no text form.
 local PARTS = {
@@ -227,19 +71,18 @@ local PARTS = {
   model = { table = true },
   getenv = { ["function"] = true },
   read_file = { ["function"] = true },
+  write_file = { ["function"] = true },
+  mfa_token_provider = { ["function"] = true },
   random = { ["function"] = true },
 }
 
 local MODEL_TABLES = { "metadata", "operations", "shapes" }
 local RUNTIME_FUNCTIONS = { "send", "sleep", "now", "time" }
-local RUNTIME_SETTINGS = { "ca_file", "proxy", "max_body", "max_header" } -- of the runtime that we make
 
-local CALL_CHECKS = {
-  timeout = is_seconds,
-  connect_timeout = is_seconds,
-  read_timeout = is_seconds,
-  max_attempts = is_attempts,
-}
+--- The settings of the runtime that a client makes.
+settings.of_runtime = { "ca_file", "client_certificate", "client_key", "proxy", "no_proxy", "max_body", "max_header" }
+
+local CALL_CHECKS = definitions.of_call
 
 local function is_blank(value)
   return type(value) == "string" and text.trim(value) == ""
@@ -255,7 +98,9 @@ end
 local function code(options)
   return function(definition)
     local value
-    if definition.within then
+    if definition.outside then
+      return nil
+    elseif definition.within then
       value = (options[definition.within] or {})[definition.field]
     else
       value = options[definition.name]
@@ -330,6 +175,7 @@ end
 -- Resolves one setting from the first source that has it. Returns true, or nil and an error.
 local function take(resolved, definition, sources)
   local only_code = definition.unless and resolved[definition.unless]
+  local _
   for i = 1, only_code and 1 or #sources do
     local found, err = sources[i](definition)
     if err then
@@ -338,7 +184,12 @@ local function take(resolved, definition, sources)
       local value, problem = (found.read or definition.check)(found.value)
       if value == nil then
         local assigned = definition.hidden and "" or "=" .. shown(found.value)
-        return invalid(format("%s%s (%s): %s", found.name, assigned, found.place, problem))
+        _, err = invalid(format("%s%s (%s): %s", found.name, assigned, found.place, problem))
+        if definition.late then
+          resolved.problems[definition.name] = err
+          return true
+        end
+        return nil, err
       end
       resolved[definition.name], resolved.origin[definition.name] = value, found.origin
       return true
@@ -358,6 +209,12 @@ local function properties_of(resolved, loaded)
     if nearest:find "^did you mean" then
       message = message .. "; " .. nearest
     end
+    for _, warning in ipairs(loaded.warnings) do
+      if warning.code == "ProfileFileIgnored" then -- perhaps it was meant to be the profile
+        message = message .. "; " .. warning.message
+        break
+      end
+    end
     return invalid(message)
   end
   return properties or {}
@@ -365,8 +222,8 @@ end
 
 local function known_options()
   local known = {}
-  for _, definition in ipairs(DEFINITIONS) do
-    if not definition.within then
+  for _, definition in ipairs(definitions.all) do
+    if not definition.within and not definition.outside then
       known[definition.name] = true
     end
   end
@@ -399,7 +256,7 @@ local function option_problem(options)
   elseif options.runtime and not has_all(options.runtime, RUNTIME_FUNCTIONS, "function") then
     return "runtime: must have the functions send, sleep, now and time"
   end
-  for _, name in ipairs(options.runtime and RUNTIME_SETTINGS or {}) do
+  for _, name in ipairs(options.runtime and settings.of_runtime or {}) do
     if options[name] ~= nil then
       return format("%s: has no effect beside a runtime of your own; give it to that", name)
     end
@@ -431,6 +288,39 @@ local function gather_retry(resolved, warnings)
   end
 end
 
+-- What `auto` stands for, as far as the environment tells: the metadata service is not asked for it.
+local function mode_of(resolved, getenv)
+  local mode = resolved.defaults_mode
+  if mode ~= "auto" then
+    return mode
+  end
+  local here = not is_blank(getenv "AWS_EXECUTION_ENV" or "") and (getenv "AWS_REGION" or getenv "AWS_DEFAULT_REGION")
+  if not here or is_blank(here) then
+    return "standard"
+  end
+  return text.trim(here) == resolved.region and "in-region" or "cross-region"
+end
+
+-- Source: AWS SDKs and Tools Reference Guide, "Smart configuration defaults".
+local function apply_defaults_mode(resolved, getenv)
+  if resolved.origin.connect_timeout == "default" then
+    resolved.connect_timeout = CONNECT_TIMEOUTS[mode_of(resolved, getenv)] or resolved.connect_timeout
+  end
+end
+
+local function warn_of_oddities(resolved, warnings)
+  if #(resolved.app_id or "") > LONG_APP_ID then
+    local message = "app_id (%s): has %d characters; AWS asks for at most %d"
+    message = format(message, settings.from(resolved.origin.app_id), #resolved.app_id, LONG_APP_ID)
+    table.insert(warnings, { code = "LongAppId", message = message })
+  end
+  if resolved.sts_regional_endpoints == "legacy" then
+    local message = 'sts_regional_endpoints "legacy" (%s) is read as "regional": the global host is not asked'
+    message = format(message, settings.from(resolved.origin.sts_regional_endpoints))
+    table.insert(warnings, { code = "LegacyStsEndpoints", message = message })
+  end
+end
+
 --- Resolves every setting.
 -- @tparam table options what the caller gave
 -- @tparam table context
@@ -447,8 +337,8 @@ end
 function settings.resolve(options, context)
   local service = (context.service_id or "CloudHSM V2"):gsub("[^A-Za-z0-9]", "_")
   local sources = { code(options), environment(context.getenv, service), default }
-  local resolved = { origin = {} }
-  local ok, err = take(resolved, PROFILE, sources)
+  local resolved = { origin = {}, problems = {} }
+  local ok, err = take(resolved, definitions.profile, sources)
   if not ok then
     return nil, err
   end
@@ -463,8 +353,8 @@ function settings.resolve(options, context)
   end
 
   table.insert(sources, 3, file(loaded.selected, loaded, service))
-  for i = 2, #DEFINITIONS do -- the first is the profile
-    ok, err = take(resolved, DEFINITIONS[i], sources)
+  for i = 2, #definitions.all do -- the first is the profile
+    ok, err = take(resolved, definitions.all[i], sources)
     if not ok then
       return nil, err
     end
@@ -475,11 +365,51 @@ function settings.resolve(options, context)
     resolved.use_fips, resolved.origin.use_fips = true, resolved.origin.region
   end
   gather_retry(resolved, loaded.warnings)
+  apply_defaults_mode(resolved, context.getenv)
+  warn_of_oddities(resolved, loaded.warnings)
   return resolved, loaded
 end
 
--- The address of a proxy without its user and password.
-local function without_password(proxy)
+--- The endpoint that somebody configured for a service that credentials come from, by the same precedence as the
+-- client's own, without what was given in code.
+-- @tparam string service_id `"STS"`, `"SSO"`, `"SSO OIDC"` or `"Signin"`
+-- @tparam table resolved as of `settings.resolve`
+-- @tparam table loaded as of `settings.resolve`
+-- @tparam function getenv stands for the environment
+-- @treturn[1] string|nil the URL; nil: nobody did
+-- @treturn[1] string|nil where it is from
+-- @treturn[2] nil
+-- @treturn[2] nil
+-- @treturn[2] table an error of kind `config`
+function settings.endpoint_of(service_id, resolved, loaded, getenv)
+  if resolved.ignore_configured_endpoint_urls then
+    return nil
+  end
+  local service = service_id:gsub("[^A-Za-z0-9]", "_")
+  local found = { origin = {}, problems = {} }
+  local sources = { environment(getenv, service), file(loaded.selected, loaded, service) }
+  local ok, err = take(found, definitions.endpoint, sources)
+  if not ok then
+    return nil, nil, err
+  end
+  return found.endpoint, found.origin.endpoint
+end
+
+--- A setting that was resolved late, or the mistake in it.
+-- @tparam table resolved as of `settings.resolve`
+-- @tparam string name
+-- @return[1] its value
+-- @treturn[2] nil
+-- @treturn[2] table an error of kind `config`
+function settings.late(resolved, name)
+  return resolved[name], resolved.problems[name]
+end
+
+--- The address of a proxy without its user and password.
+-- @tparam string proxy
+-- @treturn string
+-- @usage settings.without_password "http://user:secret@proxy:3128" --> "http://***@proxy:3128"
+function settings.without_password(proxy)
   local scheme = proxy:match "^[A-Za-z][A-Za-z0-9+.-]*://" or ""
   local host = proxy:match "@([^@]*)$"
   return host and scheme .. "***@" .. host or proxy
@@ -487,26 +417,33 @@ end
 
 --- Every setting with its value and where that is from, for people to read. A password in `proxy` is masked.
 -- @tparam table resolved as of `settings.resolve`
--- @treturn table by name: `{ value, origin }`; the origin of what nobody set is `"not set"`
+-- @treturn table by name: `{ value, origin, problem }`; the origin of what nobody set is `"not set"`, and `problem` says
+-- what is wrong with one that is looked at late
 function settings.describe(resolved)
   local described = {}
-  for _, definition in ipairs(DEFINITIONS) do
+  for _, definition in ipairs(definitions.all) do
     local name = definition.name
     local value = resolved[name]
     if definition.within then
       value = resolved[definition.within][definition.field]
     elseif name == "proxy" and value then
-      value = without_password(value)
+      value = settings.without_password(value)
+    elseif definition.secret and value then
+      value = "***"
+    elseif name == "container_credentials_full_uri" and value then
+      value = value:gsub("^([a-zA-Z]+://)[^/@]*@", "%1***@")
     end
+    local problem = resolved.problems[name]
     if name ~= "retry" then -- its fields are settings of their own
-      described[name] = { value = value, origin = resolved.origin[name] or "not set" }
+      described[name] =
+        { value = value, origin = resolved.origin[name] or "not set", problem = problem and problem.message }
     end
   end
   return described
 end
 
 --- Checks the options of one call.
--- @tparam table options `timeout`, `connect_timeout`, `read_timeout` (seconds), `max_attempts`
+-- @tparam table options `timeout`, `connect_timeout`, `read_timeout` (seconds), `max_attempts`, `features`
 -- @treturn boolean|nil
 -- @treturn table an error of kind `validation`
 function settings.check_call(options)

@@ -1,118 +1,231 @@
---- Credentials from the selected profile: `aws_access_key_id`, `aws_secret_access_key`, `aws_session_token` and
--- `aws_account_id`.
---
--- A profile may name another way to get credentials: a role, single sign-on, a process. This version takes none of
--- them, and says so: keys that happen to stand beside them are those of somebody else.
---
+--- Credentials of the selected profile: its keys, or what it says how to get them, and the roles that are assumed with
+-- these.
 -- @module cloudhsmv2.credentials.profile
 
+local container = require "cloudhsmv2.credentials.container"
+local environment = require "cloudhsmv2.credentials.environment"
 local errors = require "cloudhsmv2.errors"
-local files = require "cloudhsmv2.config.files"
+local instance_metadata = require "cloudhsmv2.credentials.instance_metadata"
+local login = require "cloudhsmv2.credentials.login"
+local plan = require "cloudhsmv2.credentials.plan"
+local process = require "cloudhsmv2.credentials.process"
+local protected = require "cloudhsmv2.protected"
+local set = require "cloudhsmv2.credentials.set"
 local sigv4 = require "cloudhsmv2.sigv4"
+local sso = require "cloudhsmv2.credentials.sso"
+local sts = require "cloudhsmv2.credentials.sts"
 local text = require "cloudhsmv2.text"
+local web_identity = require "cloudhsmv2.credentials.web_identity"
 
 local format = string.format
 
-local ID, SECRET, TOKEN = "aws_access_key_id", "aws_secret_access_key", "aws_session_token"
-local ACCOUNT = "aws_account_id"
-
--- The keys of other ways, in the order in which a message names them.
-local OTHER_WAYS = {
-  { key = "role_arn", what = "assume roles" },
-  { key = "source_profile", what = "assume roles" },
-  { key = "credential_source", what = "assume roles" },
-  { key = "web_identity_token_file", what = "use web identities" },
-  { key = "sso_session", what = "use single sign-on" },
-  { key = "sso_account_id", what = "use single sign-on" },
-  { key = "sso_role_name", what = "use single sign-on" },
-  { key = "sso_start_url", what = "use single sign-on" },
-  { key = "sso_region", what = "use single sign-on" },
-  { key = "login_session", what = "use sessions of `aws login`" },
-  { key = "credential_process", what = "run credential processes" },
-}
+local TOKEN_CODE = "^[0-9][0-9][0-9][0-9][0-9][0-9]$"
 
 local profile = {}
 
-local methods = { name = "profile", feature = "n", local_only = true }
+local methods = { name = "profile" }
 local metatable = { __name = "cloudhsmv2.credentials.profile", __index = methods }
 
--- What this version cannot do with the profile, if anything.
-local function unsupported(selected)
-  for _, way in ipairs(OTHER_WAYS) do
-    local _, property = files.value(selected.properties, way.key)
-    if property then
-      local found = format("%s (%s): this version does not %s yet", way.key, files.place(property), way.what)
-      local instead = "what works: aws_access_key_id and aws_secret_access_key in the profile, AWS_ACCESS_KEY_ID and "
-        .. "AWS_SECRET_ACCESS_KEY in the environment (with no profile given in code), or credentials = a table or a function"
-      return format("profile %s: %s; %s", text.quote(selected.name), found, instead)
-    end
-  end
-end
+-- Keys in a file: in C memory from now on, as long as the client lives.
+local keys = {}
+local keys_metatable = { __name = "cloudhsmv2.credentials.profile.keys", __index = keys }
 
--- The credentials, nil when there are none, or nil, the code and the message of an error.
-local function read(selected)
-  local problem = unsupported(selected)
-  if problem then
-    return nil, "UnsupportedProfile", problem
+function keys:load()
+  if self.problem then
+    return nil, errors.new { kind = "credentials", code = self.problem.code, message = self.problem.message }
   end
-  local id, id_property = files.value(selected.properties, ID)
-  local secret, secret_property = files.value(selected.properties, SECRET)
-  if not id and not secret then
-    return nil
-  elseif not id or not secret then
-    local present, absent = id and ID or SECRET, id and SECRET or ID
-    local place = files.place(id_property or secret_property)
-    local message =
-      format("profile %s: %s is missing beside %s (%s)", text.quote(selected.name), absent, present, place)
-    return nil, "InvalidCredentials", message
-  end
-  local found, err = sigv4.credentials {
-    access_key_id = id,
-    secret_access_key = secret,
-    session_token = (files.value(selected.properties, TOKEN)),
+  return {
+    credentials = self.credentials,
+    account_id = self.account_id,
+    features = self.feature,
+    origin = self.origin,
+    lasting = true,
   }
-  if not found then
-    local name, place = text.quote(selected.name), files.place(id_property)
-    return nil, err.code, format("profile %s (%s): %s", name, place, err.message)
-  end
-  return found
 end
 
---- The credentials, read when the provider was made: a client reads the files once.
--- @treturn userdata|nil nil when the profile has no keys
--- @treturn table|nil the error object, of kind `credentials`
-function methods:get()
-  if self.code then
-    return nil, errors.new { kind = "credentials", code = self.code, message = self.message }
-  end
-  return self.credentials
-end
-
---- Wipes the keys.
-function methods:close()
+function keys:close()
   if self.credentials then
     self.credentials:close()
     self.credentials = nil
   end
 end
 
---- Makes the provider. What is wrong with the profile is told by `get`: with keys from elsewhere it does no harm.
--- @tparam table selected
--- @tparam string selected.name of the profile
--- @tparam table selected.properties of it, as of `config.files`; they are not kept
--- @tparam string selected.looked_at the files, in words
--- @treturn table the provider; `account_id` is the account that the profile names, if it does
-function profile.new(selected)
-  local credentials, code, message = read(selected)
-  local _, id = files.value(selected.properties, ID)
+local function new_keys(_, base, feature)
+  local credentials, err = sigv4.credentials {
+    access_key_id = base.access_key_id,
+    secret_access_key = base.secret_access_key,
+    session_token = base.session_token,
+  }
+  base.access_key_id, base.secret_access_key, base.session_token = nil, nil, nil -- not kept as strings
+  if err then
+    err.message = format("profile %s (%s): %s", text.quote(base.profile), base.place, err.message)
+  end
   return setmetatable({
     credentials = credentials,
-    code = code,
-    message = message,
-    origin = id and "file " .. files.place(id) or nil,
-    account_id = (files.value(selected.properties, ACCOUNT)),
-    looks_at = format("%s and %s of profile %s in %s", ID, SECRET, text.quote(selected.name), selected.looked_at),
+    problem = err,
+    account_id = base.account_id,
+    feature = feature,
+    origin = "file " .. base.place,
+    local_only = true,
+  }, keys_metatable)
+end
+
+-- The source that a profile names: it must have credentials, for nothing else is looked at.
+local source = {}
+local source_metatable = { __name = "cloudhsmv2.credentials.profile.source", __index = source }
+
+function source:load(deadline)
+  local found, err = self.inner:load(deadline)
+  if found then
+    found.features = self.feature .. "," .. found.features
+    return found
+  elseif err then
+    return nil, err
+  end
+  local why = self.inner.why and ": " .. self.inner.why or ""
+  local message = "profile %s: credential_source = %s (%s): there are no credentials%s"
+  return set.failure("NoCredentials", format(message, text.quote(self.profile), self.source, self.place, why))
+end
+
+function source:close()
+  self.inner:close()
+end
+
+local SOURCES = {
+  Environment = function(context)
+    return environment.new(context.injected_getenv)
+  end,
+  Ec2InstanceMetadata = instance_metadata.new,
+  EcsContainer = container.new,
+}
+
+local function new_source(context, base, feature)
+  return setmetatable({
+    inner = SOURCES[base.name](context),
+    source = base.name,
+    profile = base.profile,
+    place = base.place,
+    feature = feature,
+    origin = format("credential_source %s (%s)", base.name, base.place),
+  }, source_metatable)
+end
+
+-- How each kind of base becomes a provider, and the letters of its kind behind those of the profile.
+local BASES = {
+  keys = { new = new_keys, feature = "" },
+  source = { new = new_source, feature = "" },
+  web_identity = { new = web_identity.new, feature = ",k" },
+  sso = { new = sso.new, feature = "" }, -- of which there are two: the plan has their letters
+  login = { new = login.new, feature = ",AD" },
+  process = { new = process.new, feature = ",w" },
+}
+
+-- The code that a person reads from an MFA device. It is asked for in Lua alone, so it may be waited for.
+local function token_code(context, role)
+  local ask = context.mfa_token_provider
+  local what = format("profile %s: mfa_serial %s (%s)", text.quote(role.profile), role.mfa_serial, role.place)
+  if not ask then
+    local message = "%s needs a code: give mfa_token_provider = function(serial) ... end, which returns it"
+    return set.failure("MfaRequired", format(message, what))
+  end
+  local fine, code, reason = protected.call(ask, role.mfa_serial)
+  if not fine then
+    return set.failure("MfaRequired", format("%s: mfa_token_provider failed: %s", what, tostring(code)))
+  elseif type(code) ~= "string" or not code:find(TOKEN_CODE) then
+    local told = code == nil and reason ~= nil and "gave none: " .. tostring(reason)
+      or "must return six digits as a string"
+    return set.failure("MfaRequired", format("%s: mfa_token_provider %s", what, told))
+  end
+  return code
+end
+
+-- Assumes one role with the credentials of the set before, which is done with then.
+local function assume(self, role, from, deadline)
+  local code, err
+  if role.mfa_serial then
+    code, err = token_code(self.context, role)
+    if not code then
+      return nil, err
+    end
+  end
+  local found
+  found, err = sts.assume_role(self.context, {
+    role_arn = role.role_arn,
+    role_session_name = role.role_session_name,
+    external_id = role.external_id,
+    duration = role.duration,
+    mfa_serial = role.mfa_serial,
+    token_code = code,
+    place = role.place,
+  }, {
+    credentials = from.credentials,
+    features = from.features .. ",i",
+    origin = format("%s of profile %s (%s)", role.role_arn, self.profile, role.place),
+    asks = from.asks,
+  }, deadline)
+  return found, err
+end
+
+--- The credentials.
+-- @tparam[opt] number deadline of the runtime's clock that never jumps
+-- @treturn[1] table a set; see `cloudhsmv2.credentials.set`
+-- @treturn[2] nil the profile says nothing of credentials
+-- @treturn[3] nil
+-- @treturn[3] table an error object
+function methods:load(deadline)
+  if self.problem then
+    local problem = self.problem
+    return nil, errors.new { kind = "credentials", code = problem.code, message = problem.message }
+  elseif not self.base then
+    return nil
+  end
+  local found, err = self.base:load(deadline)
+  for i, role in ipairs(found and self.roles or {}) do
+    if i == 1 and self.via_profile then
+      found.features = found.features .. ",o"
+    end
+    local from = found
+    found, err = assume(self, role, from, deadline)
+    if not from.lasting then
+      from.credentials:close()
+    end
+    if not found then
+      break
+    end
+  end
+  return found, err
+end
+
+--- Wipes the keys.
+function methods:close()
+  if self.base then
+    self.base:close()
+  end
+end
+
+--- Makes the provider. What is wrong with the profile is told by `load`: with credentials from elsewhere it does no harm.
+-- @tparam table context of the client's providers
+-- @tparam table selected `name` of the profile, `loaded` (as of `config.files`) and `looked_at`, the files in words
+-- @treturn table the provider
+function profile.new(context, selected)
+  local found, problem = plan.of(selected.loaded, selected.name)
+  local looks_at = "aws_access_key_id and the other ways of profile %s in %s"
+  local self = setmetatable({
+    context = context,
+    profile = selected.name,
+    problem = problem,
+    looks_at = format(looks_at, text.quote(selected.name), selected.looked_at),
   }, metatable)
+  if found then
+    local kind = BASES[found.base.kind]
+    self.base = kind.new(context, found.base, found.base.features .. kind.feature)
+    self.roles = found.roles
+    self.via_profile = #found.roles > 0 and found.base.kind ~= "source"
+    local last = found.roles[#found.roles]
+    self.local_only = not last and self.base.local_only
+    self.origin = last and format("%s (%s)", last.role_arn, last.place) or self.base.origin
+  end
+  return self
 end
 
 return profile

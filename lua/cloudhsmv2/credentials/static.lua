@@ -3,48 +3,47 @@
 
 local errors = require "cloudhsmv2.errors"
 local protected = require "cloudhsmv2.protected"
-local sigv4 = require "cloudhsmv2.sigv4"
+local set = require "cloudhsmv2.credentials.set"
 local text = require "cloudhsmv2.text"
 
-local EARLY = 60 -- seconds before their expiration that keys are asked for again
-
-local KEYS = { access_key_id = true, secret_access_key = true, session_token = true, expiration = true }
+local KEYS = {
+  access_key_id = "string",
+  secret_access_key = "string",
+  session_token = "string",
+  account_id = "string",
+  expiration = "number",
+}
 
 local static = {}
 
-local methods = { name = "code", feature = "e" } -- `feature` is the source's letter in the User-Agent
+local methods = { name = "code", feature = "e", origin = "code" } -- `feature` is the source's letter in the User-Agent
 local metatable = { __name = "cloudhsmv2.credentials.static", __index = methods }
 
 local function invalid(message, cause)
-  return nil, errors.new { kind = "credentials", code = "InvalidCredentials", message = message, cause = cause }
+  return set.failure("InvalidCredentials", message, cause)
 end
 
--- Keys as a userdata that holds them in C memory. Nothing given reaches a message: it may be the secret, misplaced.
-local function hold(keys)
+-- Keys as a set. Nothing given reaches a message: it may be the secret, misplaced.
+local function set_of(keys)
   if type(keys) == "userdata" then
-    return keys
+    return { credentials = keys, features = methods.feature, origin = methods.origin, lasting = true }
   end
   for name in pairs(keys) do
     if not KEYS[name] then
       return invalid("credentials: unknown field; " .. text.nearest(tostring(name), KEYS))
     end
   end
-  for name in pairs(KEYS) do
-    local wanted = name == "expiration" and "number" or "string"
+  for name, wanted in pairs(KEYS) do
     if keys[name] ~= nil and type(keys[name]) ~= wanted then
       return invalid(string.format("credentials: %s must be a %s, not a %s", name, wanted, type(keys[name])))
     end
   end
-  for _, name in ipairs { "access_key_id", "secret_access_key" } do
-    if text.trim(keys[name] or "") == "" then
-      return invalid("credentials: " .. name .. " is missing")
-    end
-  end
-  return sigv4.credentials {
-    access_key_id = keys.access_key_id,
-    secret_access_key = keys.secret_access_key,
-    session_token = keys.session_token,
-  }
+  return set.new("credentials", keys, {
+    expiration = keys.expiration,
+    account_id = keys.account_id,
+    features = methods.feature,
+    origin = methods.origin,
+  })
 end
 
 -- Asks the function. It runs in Lua alone, so it may yield. What it raises, or returns instead of keys, is an error.
@@ -65,61 +64,55 @@ local function ask(load)
   return keys
 end
 
---- The credentials now: those that are held, or what the function returns once these are about to expire.
--- @treturn userdata|nil
--- @treturn table the error object, of kind `credentials`
-function methods:get()
-  if self.credentials and self.time() < self.good_until then
-    return self.credentials
+--- The credentials: those that were given, or what the function returns now.
+-- @treturn[1] table a set; see `cloudhsmv2.credentials.set`
+-- @treturn[2] nil
+-- @treturn[2] table the error object, of kind `credentials`
+function methods:load()
+  if self.given then
+    return self.given
+  elseif not self.ask then
+    return invalid "credentials: the client is closed"
   end
-  local keys, err = ask(self.load)
+  local keys, err = ask(self.ask)
   if not keys then
     return nil, err
   end
-  local credentials
-  credentials, err = hold(keys)
-  if not credentials then
-    return nil, err
+  local found
+  found, err = set_of(keys)
+  if found and not found.expiration then
+    found.once = true
   end
-  if self.credentials and self.owned then
-    self.credentials:close()
-  end
-  local expiration = type(keys) == "table" and keys.expiration
-  self.credentials, self.owned = credentials, type(keys) == "table"
-  self.good_until = expiration and expiration - EARLY or -math.huge -- without it the keys are good for one attempt
-  return credentials
+  return found, err
 end
 
 --- Wipes the keys.
 function methods:close()
-  if self.credentials and self.owned then
-    self.credentials:close()
+  if self.given and self.owned then
+    self.given.credentials:close()
   end
-  self.credentials, self.load = nil, function()
-    return nil, "the client is closed"
-  end
+  self.given, self.ask = nil, nil
 end
 
 --- Makes the provider.
--- @tparam table|function|userdata given a table with `access_key_id`, `secret_access_key` and perhaps `session_token`;
--- a function that returns such a table, perhaps with `expiration` in seconds since 1970 (until a minute before that the
--- keys are kept, without it the function is called for every attempt), or nil and a reason; or what
--- `sigv4.credentials` returns
--- @tparam function time seconds since 1970
+-- @tparam table|function|userdata given a table with `access_key_id`, `secret_access_key`, and perhaps `session_token`
+-- and `account_id`; a function that returns such a table, perhaps with `expiration` in seconds since 1970 (keys that
+-- have one are kept until they are about to expire, without it the function is called for every attempt), or nil and a
+-- reason; or what `sigv4.credentials` returns
 -- @treturn table|nil the provider
 -- @treturn table the error object, of kind `credentials`
-function static.new(given, time)
-  local self = setmetatable({ time = time, good_until = math.huge }, metatable)
+function static.new(given)
+  local self = setmetatable({}, metatable)
   if type(given) == "function" then
-    self.load = given
+    self.ask = given
     return self
   end
-  local err
-  self.owned, self.local_only = type(given) == "table", true
-  self.credentials, err = hold(given)
-  if not self.credentials then
+  local found, err = set_of(given)
+  if not found then
     return nil, err
   end
+  found.lasting, found.expiration = true, nil
+  self.given, self.owned, self.local_only = found, type(given) == "table", true
   return self
 end
 

@@ -3,7 +3,7 @@
 -- | behaviour | how sure |
 -- | --- | --- |
 -- | Signature Version 4 and what must be signed | documented |
--- | the scope's service is `cloudhsm` | the API's model |
+-- | the scope's service is `cloudhsm`, of RAM's operations `ram` | the API's model |
 -- | codes of refusals | documented for AWS's JSON services |
 -- | 5 minutes of tolerance for the clock | documented; some services allow 15 |
 -- | the two texts about the clock | measured by others |
@@ -19,7 +19,6 @@ local moment = require "cloudhsmv2.moment"
 local sigv4 = require "cloudhsmv2.sigv4"
 local text = require "cloudhsmv2.text"
 
-local SERVICE = "cloudhsm"
 local ALGORITHM = "AWS4-HMAC-SHA256"
 local EMPTY = ""
 
@@ -75,11 +74,11 @@ local function parse_authorization(value)
   }
 end
 
-local function check_scope(claim, sent_at, settings)
+local function check_scope(claim, sent_at, settings, service)
   if claim.terminator ~= "aws4_request" then
     return fault.invalid_signature "Credential should be scoped with a valid terminator: 'aws4_request'."
-  elseif claim.service ~= SERVICE then
-    return fault.invalid_signature("Credential should be scoped to correct service: '%s'.", SERVICE)
+  elseif claim.service ~= service then
+    return fault.invalid_signature("Credential should be scoped to correct service: '%s'.", service)
   elseif not settings.regions[claim.region] then
     return fault.invalid_signature("Credential should be scoped to a valid region, not '%s'.", claim.region)
   elseif claim.day ~= sent_at:sub(1, 8) then
@@ -237,7 +236,7 @@ local function trust(request, settings)
   }
 end
 
-local function verify(request, settings)
+local function verify(request, settings, service)
   local authorization = header(request, "authorization")
   if not authorization then
     return fault.missing_authentication "Missing Authentication Token"
@@ -256,7 +255,7 @@ local function verify(request, settings)
   end
 
   local fine, signed
-  fine, failure = check_scope(claim, sent_at, settings)
+  fine, failure = check_scope(claim, sent_at, settings, service)
   if fine then
     fine, failure = check_clock(sent_at, request.received_at, settings.max_skew)
   end
@@ -279,12 +278,13 @@ end
 --- Finds out who sent a request and for which region.
 -- @tparam table request `method`, `path`, `query`, `headers`, `by_name`, `body`, `received_at` (seconds since 1970)
 -- @tparam table settings
+-- @tparam string service the signing name of the service that is asked
 -- @treturn[1] table `account`, `region`, `key_id`, `allow` and `deny`
 -- @treturn[2] nil
 -- @treturn[2] table a failure
-local function authenticate(request, settings)
+local function authenticate(request, settings, service)
   if settings.verify_signatures then
-    return verify(request, settings)
+    return verify(request, settings, service)
   end
   return trust(request, settings)
 end

@@ -23,10 +23,41 @@ function methods:time()
   return self.start + (self.source.now() - self.origin) * self.factor + self.advanced
 end
 
---- Seconds that passed on this clock since it was made.
+--- Seconds that passed on this clock since it was made. Setting it to another time is no passing of time.
 -- @treturn number
 function methods:now()
-  return self:time() - self.start
+  return self:time() - self.zero
+end
+
+--- What a clock of the same mode needs to go on from here.
+-- @treturn table numbers: `start` and `advanced`, which together are the time; and its `mode`
+function methods:dump()
+  local elapsed = self.factor == 0 and 0 or (self.source.now() - self.origin) * self.factor
+  return { start = self.start + elapsed, advanced = self.advanced, mode = self.mode }
+end
+
+--- Goes on from where another clock was.
+-- @tparam table saved as of `dump`
+function methods:load(saved)
+  local lived = self:now()
+  self.start, self.advanced = saved.start, saved.advanced
+  self.origin = self.source.now()
+  self.zero = self:time() - lived
+end
+
+--- Goes on from where the clock of a program was that has ended. Time did not pass meanwhile on a frozen and on a scaled
+-- clock; it did on a real one, which shows the wall clock's time and what it was advanced by, and never less than before.
+-- @tparam table saved as of `dump`
+function methods:resume(saved)
+  if self.mode == "real" then
+    local start, advanced = saved.start, saved.advanced
+    if saved.mode ~= "real" then -- what others were advanced by is their time, and not ahead of the wall clock's
+      start, advanced = start + advanced, 0
+    end
+    local wall = self.source.time()
+    saved = { start = wall, advanced = advanced + math.max(0, start - wall) }
+  end
+  self:load(saved)
 end
 
 --- Moves the clock forward at once, in every mode.
@@ -74,12 +105,14 @@ function clock.new(mode, start, source)
     return nil, errors.new { kind = "config", code = "InvalidClock", message = message }
   end
   source = source or require "cloudhsmv2.core"
+  start = start or source.time()
   return setmetatable({
     mode = mode:match "^%a+",
     factor = factor,
     source = source,
     origin = source.now(),
-    start = start or source.time(),
+    start = start,
+    zero = start, -- what it showed when `now` was 0
     advanced = 0, -- seconds that were jumped over
   }, metatable)
 end

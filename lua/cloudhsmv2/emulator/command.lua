@@ -5,6 +5,7 @@ local command = {}
 
 local NAME = "cloudhsmv2-emulator"
 local OK, FAILED, MISUSED = 0, 1, 2 -- exit codes
+local MAX_SNAPSHOT = 67108864 -- bytes of a body for the control interface
 
 local function complain(text)
   io.stderr:write(NAME, ": ", text, "\n")
@@ -29,7 +30,7 @@ local function seconds(text)
 end
 
 local function parser_of(argparse)
-  local parser = argparse(NAME, "A local AWS CloudHSM V2: all operations, signatures verified, state in memory.")
+  local parser = argparse(NAME, "A local AWS CloudHSM V2: all operations, signatures verified.")
   parser:add_help(false)
   parser:flag("-h --help", "Show this text and exit.")
   parser:flag("--version", "Show the version and exit.")
@@ -46,7 +47,21 @@ local function parser_of(argparse)
   parser:flag("--no-auto-activate", "Leave initialized clusters waiting for a client that activates them.")
   parser:flag("--text-certificates", "Show certificates as text, and check only the form of those handed in.")
   parser:flag("--allow-hsm1", "Let clusters of hsm1.medium be created, and migrated.")
-  parser:option("--announce-port-file", "Write the port to this file once it listens."):argname "<file>"
+  parser
+    :option("--state", "Keep what exists in this file, and find it there again; default: in memory.")
+    :argname "<file>"
+  parser
+    :option("--control-port", "Serve the control interface on this port; 0 for any free one.")
+    :convert(whole_number(0, 65535))
+  parser:option("--control-host", "The address of the control interface."):default "127.0.0.1"
+  parser:option("--record", "Add every exchange to this file, without signatures and tokens."):argname "<file>"
+  parser:option("--replay", "Give the answers of a recording, instead of being a CloudHSM."):argname "<file>"
+  parser
+    :option(
+      "--announce-port-file",
+      "Write the port to this file once it listens, and that of the control interface in a second line."
+    )
+    :argname "<file>"
   parser:option("--lifetime", "Stop after this many seconds."):argname("<seconds>"):convert(seconds)
   parser:flag("--until-stdin-closes", "Stop when standard input ends.")
   return parser
@@ -61,6 +76,8 @@ local function emulator_options(arguments)
     auto_activate = not arguments.no_auto_activate,
     certificates = arguments.text_certificates and "text" or "auto",
     allow_hsm1 = arguments.allow_hsm1 or false,
+    state = arguments.state,
+    record = arguments.record,
   }
   if arguments.access_key_id then
     options.credentials = {
@@ -76,13 +93,13 @@ local function emulator_options(arguments)
 end
 
 -- The whole file or none of it: who waits for it may read it the moment it is there.
-local function announce(path, port)
+local function announce(path, port, control_port)
   local temporary = path .. ".new"
   local file, err = io.open(temporary, "w")
   if not file then
     return nil, err
   end
-  file:write(("%d\n"):format(port))
+  file:write(("%d\n"):format(port), control_port and ("%d\n"):format(control_port) or "")
   file:close()
   return os.rename(temporary, path)
 end
@@ -102,24 +119,35 @@ local function stop_with_stdin(server)
   end)
 end
 
-local function friendly(err, arguments)
+local function friendly(err, host, port, option)
   if err.code == "CannotListen" and err.message:find("in use", 1, true) then
-    return ("port %d of %s is in use; choose another with --port, or --port 0 for any free one"):format(
-      arguments.port,
-      arguments.host
-    )
+    local text = "port %d of %s is in use; choose another with %s, or %s 0 for any free one"
+    return text:format(port, host, option, option)
   end
   return err.message
 end
 
-local function serve(arguments)
-  local emulator, err = require("cloudhsmv2.emulator").new(emulator_options(arguments))
-  if not emulator then
-    complain(err.message)
-    return MISUSED
+-- What is to be served: a CloudHSM, or a recording of one.
+local function make_service(arguments)
+  local emulator = require "cloudhsmv2.emulator"
+  if arguments.replay then
+    return emulator.replay(arguments.replay)
   end
-  local server
-  server, err = require("cloudhsmv2.emulator.server").new(emulator, {
+  local service, err = emulator.new(emulator_options(arguments))
+  if service and service.journal and service.journal.dropped > 0 then
+    complain(
+      ("%s: dropped %d bytes of a change that was not finished"):format(arguments.state, service.journal.dropped)
+    )
+  end
+  if service and service.recording then
+    service.recording.on_error = complain
+  end
+  return service, err
+end
+
+-- The server of a service, listening; with `control`, where the control interface listens. Or nil and what to complain of.
+local function make_server(service, arguments)
+  local server, err = require("cloudhsmv2.emulator.server").new(service, {
     host = arguments.host,
     port = arguments.port,
     on_error = function(problem)
@@ -127,12 +155,24 @@ local function serve(arguments)
     end,
   })
   if not server then
-    complain(friendly(err, arguments))
-    return FAILED
+    return nil, friendly(err, arguments.host, arguments.port, "--port")
   end
+  if arguments.control_port then
+    local control = require "cloudhsmv2.emulator.control"
+    server.control, err = server:listen(function(request)
+      return control.handle(service, request)
+    end, { host = arguments.control_host, port = arguments.control_port, max_body = MAX_SNAPSHOT })
+    if not server.control then
+      server:close()
+      return nil, friendly(err, arguments.control_host, arguments.control_port, "--control-port")
+    end
+  end
+  return server
+end
+
+local function run_server(server, arguments)
   if arguments.announce_port_file then
-    local written
-    written, err = announce(arguments.announce_port_file, server.port)
+    local written, err = announce(arguments.announce_port_file, server.port, server.control and server.control.port)
     if not written then
       complain("cannot announce the port: " .. tostring(err))
       server:close()
@@ -143,9 +183,42 @@ local function serve(arguments)
     stop_with_stdin(server)
   end
   io.stdout:write("listening on ", server.url, "\n")
+  if server.control then
+    io.stdout:write("control on ", server.control.url, "\n")
+  end
   io.stdout:flush()
   server:run(arguments.lifetime)
   return OK
+end
+
+-- Errors of files that are as they are, and not of how the command was called.
+local NOT_MISUSED = {
+  StateInUse = true,
+  CannotOpenState = true,
+  CannotReadState = true,
+  CannotWriteState = true,
+  NoState = true,
+  StateTooNew = true,
+  StateDamaged = true,
+  CannotRecord = true,
+  InvalidRecording = true,
+}
+
+local function serve(arguments)
+  local service, err = make_service(arguments)
+  if not service then
+    complain(err.message)
+    return NOT_MISUSED[err.code] and FAILED or MISUSED
+  end
+  local server, problem = make_server(service, arguments)
+  local code = FAILED
+  if server then
+    code = run_server(server, arguments)
+  else
+    complain(problem)
+  end
+  service:close()
+  return code
 end
 
 --- Runs the command.
@@ -174,6 +247,9 @@ function command.run(argv)
     return MISUSED
   elseif arguments.session_token and not arguments.access_key_id then
     complain "--session-token needs --access-key-id"
+    return MISUSED
+  elseif arguments.replay and (arguments.state or arguments.record or arguments.control_port) then
+    complain "--replay goes without --state, --record and --control-port"
     return MISUSED
   end
   return serve(arguments)

@@ -2,7 +2,8 @@
 --
 -- An answer may have a `delivery`: `delay` (seconds before anything comes), `drop` (nothing comes, the connection ends),
 -- `piece` and `pause` (the body comes in pieces of so many bytes, so many seconds apart), `cut` and `ends` (after so many
--- bytes of the body the connection ends, by `"reset"` or `"close"`).
+-- bytes of the body the connection ends, by `"reset"` or `"close"`). `skewed` in an answer says that its Date is wrong on
+-- purpose, to media that would write a date of their own.
 -- @module cloudhsmv2.emulator.delivery
 
 local delivery = {}

@@ -2,8 +2,9 @@
 --
 -- It answers requests as bytes (`handle`), serves a client in the same program without a socket (`runtime`), and stands
 -- behind an HTTP server (`cloudhsmv2.emulator.server`), nginx (`cloudhsmv2.emulator.nginx`) and a command
--- (`cloudhsmv2-emulator`). State is kept in memory, one store for every account and region; the region of a request is
--- that of its signature's scope, the account that of its key.
+-- (`cloudhsmv2-emulator`). There is one store for every account and region; the region of a request is that of its
+-- signature's scope, the account that of its key. State is kept in memory, and if wanted in a file, too
+-- (`cloudhsmv2.emulator.journal`).
 --
 -- How sure each behaviour is stands beside the code that implements it: documented (AWS's documentation or API model),
 -- observed (an answer of the real service that was recorded, or measured by others), assumed, or ours. The page
@@ -17,12 +18,21 @@
 -- client:wait("cluster_created", { ClusterId = out.Cluster.ClusterId }) -- returns at once: the clock is frozen
 
 local authenticate = require "cloudhsmv2.emulator.authenticate"
+local certificates = require "cloudhsmv2.emulator.certificates"
+local control = require "cloudhsmv2.emulator.control"
+local documents = require "cloudhsmv2.emulator.documents"
 local errors = require "cloudhsmv2.errors"
 local fault = require "cloudhsmv2.emulator.fault"
 local handlers = require "cloudhsmv2.emulator.handlers"
+local history = require "cloudhsmv2.emulator.history"
 local injection = require "cloudhsmv2.emulator.injection"
+local journal = require "cloudhsmv2.emulator.journal"
+local json = require "cloudhsmv2.emulator.json"
 local lifecycle = require "cloudhsmv2.emulator.lifecycle"
 local model = require "cloudhsmv2.model"
+local ram = require "cloudhsmv2.emulator.ram"
+local recording = require "cloudhsmv2.emulator.recording"
+local replay = require "cloudhsmv2.emulator.replay"
 local random = require "cloudhsmv2.emulator.random"
 local runtime = require "cloudhsmv2.emulator.runtime"
 local settings = require "cloudhsmv2.emulator.settings"
@@ -34,10 +44,54 @@ local emulator = {}
 local methods = {}
 local metatable = { __name = "cloudhsmv2.emulator", __index = methods }
 
+local READS = { Describe = true, Get = true, List = true } -- operations whose names begin so change nothing
+local SNAPSHOT = "cloudhsmv2-emulator snapshot 1"
+
+-- Goes on with a world, whatever there was before.
+local function adopt(self, world)
+  self.world = world
+  self.settings.seed = world.seed
+  if world.seed ~= self.seed_of_certificates then -- they go with the world that they are in
+    self.settings.pki = assert(certificates.new(self.settings))
+    self.seed_of_certificates = world.seed
+  end
+  world:watch(true)
+  if self.journal then
+    world:keep()
+  end
+  self.history:observe(world)
+  self.mark = self.history:mark()
+end
+
+-- What was not written down has not happened.
+local function roll_back(self)
+  local world, saved = assert(documents.load(self.settings, self.journal:values()))
+  if self.clock.mode == "frozen" then
+    self.clock:load(saved)
+  end
+  self.history:undo(self.mark)
+  adopt(self, world)
+end
+
+-- Notes what has happened and, where the state is kept, writes it down. Else nil and an error: it has not happened.
+local function conclude(self, now)
+  self.history:observe(self.world, now)
+  if self.journal then
+    local kept, err = self.journal:commit(documents.changes(self.world, self.clock))
+    if not kept then
+      roll_back(self)
+      return nil, err
+    end
+  end
+  self.mark = self.history:mark()
+  return true
+end
+
 -- Everything due has happened when this returns the time.
 local function settle(self)
   local now = self.clock:time()
-  lifecycle.settle(self.world, now)
+  self.world:watch(true)
+  lifecycle.settle(self.world, now, self.happened)
   return now
 end
 
@@ -52,53 +106,101 @@ local function names(list, operation)
   return false
 end
 
-local function check_permission(identity, operation)
+local function check_permission(service, identity, operation)
   local denied = identity.deny and names(identity.deny, operation)
   if denied or identity.allow and not names(identity.allow, operation) then
-    local text = "The access key %s of account %s is not authorized to perform: cloudhsm:%s"
-    return fault.access_denied(text, identity.key_id or "used", identity.account, operation)
+    local text = "The access key %s of account %s is not authorized to perform: %s:%s"
+    return fault.access_denied(text, identity.key_id or "used", identity.account, service.name, operation)
   end
   return true
 end
 
--- From the bytes of a request to what its handler says: an operation and its output, or nil and a failure. `struck` is
--- what an injected fault does to it, if one does.
-local function perform(self, request, now, struck)
-  local operation, failure = wire.route(request)
+-- The service itself, in the form that `perform` wants; `cloudhsmv2.emulator.ram` is the other one.
+local cloudhsm = {
+  name = "cloudhsm",
+  handlers = handlers,
+  route = wire.route,
+  decode = function(self, operation, request)
+    local input, failure = wire.decode(operation, request.body)
+    if not input then
+      return nil, failure
+    end
+    local problems = self.validator:problems(model.operations[operation].input.shape, input)
+    if problems then
+      return fault.invalid("%s", problems)
+    end
+    return input
+  end,
+  success = wire.success,
+  failure = wire.failure,
+}
+
+-- From the bytes of a request to what its handler says: an output, or nil and a failure. `struck` is what an injected fault
+-- does to it, if one does. `call` gets `operation`, `account` and `region` as soon as they are known, and `writes`: whether
+-- something may have changed.
+local function perform(self, service, request, now, struck, call)
+  local operation, failure = service.route(request)
   if not operation then
     return nil, failure
   end
+  call.operation = operation
   local identity
-  identity, failure = authenticate(request, self.settings)
+  identity, failure = authenticate(request, self.settings, service.name)
   if not identity then
     return nil, failure
   end
-  local fine, input, output
-  fine, failure = check_permission(identity, operation)
+  call.account, call.region = identity.account, identity.region
+  local fine, input
+  fine, failure = check_permission(service, identity, operation)
   if not fine then
     return nil, failure
   elseif struck and struck.refusal then
     return nil, struck.refusal
   end
-  input, failure = wire.decode(operation, request.body)
+  input, failure = service.decode(self, operation, request)
   if not input then
     return nil, failure
   end
-  local problems = self.validator:problems(model.operations[operation].input.shape, input)
-  if problems then
-    return fault.invalid("%s", problems)
-  end
-  output, failure = handlers[operation]({
+  call.writes = not READS[operation:match "^%u%l+"]
+  self.world:watch(call.writes)
+  return service.handlers[operation]({
     operation = operation,
     world = self.world,
     settings = self.settings,
     store = self.world:store(identity.account, identity.region),
     now = now,
   }, input)
-  if not output then
-    return nil, failure
+end
+
+-- Notes a request, unless it only looked at something that was there to see.
+local function note_request(self, now, call, answer, failure, context)
+  if call.writes or failure then
+    self.history:add("request", now, {
+      account = call.account,
+      region = call.region,
+      operation = call.operation,
+      status = answer.status,
+      code = failure and failure.code,
+      request_id = context.request_id,
+    })
   end
-  return operation, output
+end
+
+-- The service's answer to a request. What it has changed is kept before anybody hears of it.
+local function respond(self, request, now, struck, context)
+  local service = ram.is_meant(request) and ram or cloudhsm
+  local call = {}
+  local output, failure = perform(self, service, request, now, struck, call)
+  if call.writes or self.journal and self.world:is_dirty() then
+    local kept, err = conclude(self, now)
+    if not kept then
+      output, failure = fault.internal("Nothing was done, since it could not be written down. %s", err.message)
+    end
+  end
+  local answer = output and service.success(context, call.operation, output) or service.failure(context, failure)
+  note_request(self, now, call, answer, failure, context)
+  self.mark = self.history:mark()
+  return answer
 end
 
 --- Answers one request.
@@ -116,12 +218,12 @@ function methods:handle(request)
     read.received_at = read.received_at + struck.skew
   end
   local context = { request_id = self.world.incidental:uuid(), received_at = read.received_at }
-  local answer = struck and injection.before(struck, context)
-  if not answer then
-    local operation, result = perform(self, read, now, struck)
-    answer = operation and wire.success(context, operation, result) or wire.failure(context, result)
+  local answer = struck and injection.before(struck, context) or respond(self, read, now, struck, context)
+  answer = struck and injection.after(struck, answer) or answer
+  if self.recording then
+    self.recording:write(now, request, answer)
   end
-  return struck and injection.after(struck, answer) or answer
+  return answer
 end
 
 --- Lets something go wrong with requests to come: delays, broken connections, pages of proxies, throttling, wrong
@@ -215,10 +317,13 @@ end
 
 --- Moves the clock forward; everything that is due by then happens.
 -- @tparam number seconds not negative; anything else raises
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] table an error, only where the state is kept and could not be written: nothing has happened
 -- @usage emulator:advance(24 * 3600) -- a day's backups, and what retention purges
 function methods:advance(seconds)
   self.clock:advance(seconds)
-  settle(self)
+  return conclude(self, settle(self))
 end
 
 --- Activates an INITIALIZED cluster that has an HSM, as its client does on the data plane: at once, or after the time
@@ -232,33 +337,37 @@ function methods:activate_cluster(cluster_id)
   if not cluster then
     return nil, "there is no cluster " .. tostring(cluster_id)
   end
-  return lifecycle.activate(self.world, store, cluster, now)
+  local fine, reason = lifecycle.activate(self.world, store, cluster, now)
+  if not fine then
+    return nil, reason
+  end
+  return conclude(self, now)
 end
 
 --- Degrades a cluster that is ACTIVE.
 -- @tparam string cluster_id
 -- @treturn ?boolean true, or nil and the reason
 function methods:degrade_cluster(cluster_id)
-  settle(self)
+  local now = settle(self)
   local cluster = self.world:find_cluster(cluster_id)
   if not cluster or cluster.State ~= "ACTIVE" then
     return nil, "there is no ACTIVE cluster " .. tostring(cluster_id)
   end
   cluster.State = "DEGRADED"
-  return true
+  return conclude(self, now)
 end
 
 --- Lets an HSM fail for good, one that is being created as well as one that works.
 -- @tparam string hsm_id
 -- @treturn ?boolean true, or nil and the reason
 function methods:degrade_hsm(hsm_id)
-  settle(self)
+  local now = settle(self)
   local _, hsm = self.world:find_hsm(hsm_id)
   if not hsm or hsm.State == "DELETE_IN_PROGRESS" then
     return nil, "there is no HSM " .. tostring(hsm_id)
   end
   lifecycle.degrade_hsm(hsm)
-  return true
+  return conclude(self, now)
 end
 
 --- Lets the service replace an HSM that works or is DEGRADED: another HsmId, the same network interface and address.
@@ -274,7 +383,8 @@ function methods:replace_hsm(hsm_id)
     return nil, "there is no ACTIVE or DEGRADED HSM " .. tostring(hsm_id)
   end
   lifecycle.replace_hsm(self.world, store, cluster, hsm, now)
-  return hsm.HsmId
+  local kept, err = conclude(self, now)
+  return kept and hsm.HsmId or nil, err
 end
 
 --- Signs a cluster's certificate signing request, as AWS's guide tells a customer to do with an authority of their own:
@@ -299,31 +409,194 @@ function methods:root_certificates()
 end
 
 local function fail_next(self, kind, count)
+  local now = settle(self)
   self.world.failures[kind] = (self.world.failures[kind] or 0) + (count or 1)
+  return conclude(self, now)
 end
 
 --- Lets the next CreateHsm end DEGRADED.
 -- @tparam[opt=1] integer count of them
+-- @treturn ?boolean true, or nil and the reason
 function methods:fail_next_hsm(count)
-  fail_next(self, "hsm", count)
+  return fail_next(self, "hsm", count)
 end
 
 --- Lets the next CopyBackupToRegion end as DELETED.
 -- @tparam[opt=1] integer count of them
+-- @treturn ?boolean true, or nil and the reason
 function methods:fail_next_copy(count)
-  fail_next(self, "copy", count)
+  return fail_next(self, "copy", count)
 end
 
 --- Lets the next change of HSM type be rolled back.
 -- @tparam[opt=1] integer count of them
+-- @treturn ?boolean true, or nil and the reason
 function methods:fail_next_migration(count)
-  fail_next(self, "migration", count)
+  return fail_next(self, "migration", count)
 end
 
 --- Lets the next InitializeCluster end UNINITIALIZED.
 -- @tparam[opt=1] integer count of them
+-- @treturn ?boolean true, or nil and the reason
 function methods:fail_next_initialization(count)
-  fail_next(self, "initialization", count)
+  return fail_next(self, "initialization", count)
+end
+
+--- What happened and when: the newest events, see `cloudhsmv2.emulator.history`.
+-- @tparam[opt] table filter `after` (a sequence number), `kind`, `id` and `limit`
+-- @treturn table list, oldest first
+-- @usage for _, event in ipairs(emulator:events { kind = "state" }) do print(event.time, event.id, event.from, event.to) end
+function methods:events(filter)
+  self:settle()
+  return self.history:list(filter)
+end
+
+--- Uses a control, see `cloudhsmv2.emulator.control`: what can be done over HTTP, too.
+-- @tparam string name
+-- @tparam[opt] table parameters
+-- @treturn[1] table result
+-- @treturn[2] nil
+-- @treturn[2] table an error of kind `config`
+-- @usage assert(emulator:control("advance", { seconds = 3600 }))
+function methods:control(name, parameters)
+  return control.run(self, name, parameters)
+end
+
+--- Lets everything happen that is due. For those who look at what exists from within.
+-- @treturn table the world
+function methods:settle()
+  conclude(self, settle(self))
+  return self.world
+end
+
+--- All that an emulator with the same settings needs to go on from here and answer every request alike, byte for byte: what
+-- exists in all accounts and regions, what is going to happen, clock, chance, failures to come and injected faults. Settings, keys
+-- among them, are not in it, nor are the events.
+-- @treturn string JSON
+function methods:snapshot()
+  settle(self)
+  local parts = {}
+  for key, text in pairs(documents.all(self.world, self.clock)) do
+    parts[#parts + 1] = assert(json.encode(key)) .. ":" .. text
+  end
+  table.sort(parts)
+  return ('{"format":%s,"documents":{%s},"faults":%s}'):format(
+    json.encode(SNAPSHOT),
+    table.concat(parts, ","),
+    assert(json.encode(self.injection:dump()))
+  )
+end
+
+-- Replaces everything. Where it cannot be written down, what there was goes on.
+local function replace(self, world, saved_clock, faults)
+  self.clock:load(saved_clock)
+  adopt(self, world)
+  if self.journal then
+    local kept, err = self.journal:commit_all(documents.all(world, self.clock))
+    if not kept then
+      roll_back(self)
+      return nil, err
+    end
+  end
+  self.injection:load(faults)
+  return true
+end
+
+--- Goes on from a snapshot, of this emulator or of another one.
+-- @tparam string text as of `snapshot`
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] table an error: everything is as it was
+-- @usage
+-- local before = emulator:snapshot()
+-- try_something(client)
+-- assert(emulator:restore(before)) -- it never happened
+function methods:restore(text)
+  local function refuse(problem)
+    return nil, errors.new { kind = "config", code = "InvalidSnapshot", message = "not a snapshot: " .. problem }
+  end
+  local value, err = json.decode(text)
+  if type(value) ~= "table" then
+    return refuse(err and err.message or "not an object")
+  elseif value.format ~= SNAPSHOT then
+    return refuse(("the format is %s, and this emulator knows %s"):format(tostring(value.format), SNAPSHOT))
+  elseif type(value.documents) ~= "table" or type(value.faults) ~= "table" then
+    return refuse "it has no documents or no faults"
+  end
+  local world, saved = documents.load(self.settings, value.documents)
+  if not world then
+    return refuse(saved)
+  end
+  return replace(self, world, saved, value.faults)
+end
+
+--- Begins anew, as if it had just been made: nothing exists, the clock shows what it showed then, unless it is a real one, and
+-- the faults are those that it was made with.
+-- @treturn ?boolean true, or nil and an error
+function methods:reset()
+  local clock, faults = self.initial.clock, self.initial.faults
+  self.settings.seed = self.initial.seed
+  if self.clock.mode == "real" then
+    clock = { start = self.clock.source.time(), advanced = 0 }
+  end
+  return replace(self, state.new(self.settings), clock, faults)
+end
+
+--- Gives up the files that it has open. An emulator without any needs no closing. Closing twice is fine.
+function methods:close()
+  if self.journal then
+    self.journal:close()
+  end
+  if self.recording then
+    self.recording:close()
+  end
+end
+
+-- A deep copy of plain data.
+local function copy_of(value)
+  if type(value) ~= "table" then
+    return value
+  end
+  local out = {}
+  for name, field in pairs(value) do
+    out[name] = copy_of(field)
+  end
+  return out
+end
+
+-- The world to begin with: what was kept, or nothing.
+local function begin(self)
+  local path = self.settings.state
+  local world, values = state.new(self.settings), {}
+  if path then
+    self.journal, values = journal.open(path)
+    if not self.journal then
+      return nil, values
+    end
+  end
+  if next(values) then
+    local saved
+    world, saved = documents.load(self.settings, values)
+    if not world then
+      local message = ("%s: %s"):format(path, saved)
+      return nil, errors.new { kind = "config", code = "StateDamaged", message = message }
+    end
+    self.clock:resume(saved)
+    world:resume()
+  end
+  adopt(self, world)
+  if self.journal then
+    local kept, err = self.journal:commit_all(documents.all(world, self.clock))
+    if not kept then
+      return nil, err
+    end
+  end
+  if self.settings.record then
+    local recorder, err = recording.open(self.settings.record)
+    self.recording = recorder
+    return recorder and true, err
+  end
+  return true
 end
 
 --- Makes an emulator. All options may be left out; `cloudhsmv2.emulator.settings` lists more, for behaviour that is
@@ -349,6 +622,11 @@ end
 -- * `seed` - a whole number; the same seed gives the same ids and certificates; default 1. Or `random`, a function that
 --   returns numbers in [0, 1), for the ids;
 -- * `faults` - a list of faults to begin with, as of `inject`;
+-- * `state` - a path: what exists is kept in this file, see `cloudhsmv2.emulator.journal`, and found there again. Nothing is
+--   answered before it is on the disk. Only one emulator has the file open, until `close` or the end of the program. The file's
+--   time counts, not `time`: a real clock goes on with the wall clock, the others from where they stood;
+-- * `record` - a path: every exchange is added to this file, see `cloudhsmv2.emulator.recording`;
+-- * `events` - how many events are remembered; default 1000;
 -- * `source` - the machine's clock: `time()`, `now()`, `sleep(seconds)`.
 --
 -- @treturn[1] table
@@ -362,11 +640,15 @@ function emulator.new(options)
   end
   local self = setmetatable({
     settings = resolved,
+    seed_of_certificates = resolved.seed,
     clock = resolved.clock,
-    world = state.new(resolved),
+    history = history.new(resolved.events),
     validator = validate.new(model.shapes),
     injection = injection.new(resolved),
   }, metatable)
+  self.happened = function(time)
+    self.history:observe(self.world, time)
+  end
   for _, one in ipairs(options and options.faults or {}) do
     local fine
     fine, err = self:inject(one)
@@ -374,7 +656,25 @@ function emulator.new(options)
       return nil, err
     end
   end
+  self.initial = { seed = resolved.seed, clock = self.clock:dump(), faults = copy_of(self.injection:dump()) }
+  local fine
+  fine, err = begin(self)
+  if not fine then
+    self:close()
+    return nil, err
+  end
   return self
 end
+
+--- Makes a server of a recording: it gives the answers that were recorded and refuses every other request, see
+-- `cloudhsmv2.emulator.replay`.
+-- @function replay
+-- @tparam string path
+-- @tparam[opt] table options `order`: `"strict"` (default) or `"any"`
+-- @treturn[1] table with `handle`, `runtime` and `left`
+-- @treturn[2] nil
+-- @treturn[2] table an error of kind `config`
+-- @usage local replay = assert(require("cloudhsmv2.emulator").replay "spec/fixtures/report.jsonl")
+emulator.replay = replay.open
 
 return emulator

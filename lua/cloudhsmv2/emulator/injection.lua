@@ -383,6 +383,25 @@ function methods:clear()
   self.rules = {}
 end
 
+--- What another one needs to go on from here.
+-- @treturn table plain data
+function methods:dump()
+  return { rules = self.rules, chance = self.random:dump() }
+end
+
+--- Goes on from where another one was.
+-- @tparam table saved as of `dump`; it is not changed
+function methods:load(saved)
+  self.rules = {}
+  for i, rule in ipairs(saved.rules) do
+    self.rules[i] = {}
+    for name, value in pairs(rule) do
+      self.rules[i][name] = value
+    end
+  end
+  self.random:load(saved.chance)
+end
+
 -- Whether a rule is due for a request. Counts the request.
 local function is_due(self, rule, operation)
   if rule.operation and rule.operation ~= operation then

@@ -2,6 +2,7 @@
 -- What is known of each, and how, stands beside the code; `make behaviours` gathers it in doc/emulator-behaviour.md.
 -- @module cloudhsmv2.emulator.lifecycle
 
+local shares = require "cloudhsmv2.emulator.shares"
 local state = require "cloudhsmv2.emulator.state"
 local tagging = require "cloudhsmv2.emulator.tagging"
 
@@ -191,6 +192,7 @@ local function finish_backup_deletion(world, store, backup, now)
   -- [documented, user guide] after seven days a backup is DELETED; later it is not listed any more
   backup.BackupState = "DELETED"
   backup.policy = nil
+  shares.follow_policy(world, store, backup, now)
   world:after("backup_forgotten", store, now, world.times.deleted_backup_listed, { backup = backup.BackupId })
 end
 
@@ -313,6 +315,9 @@ end
 -- An event looks first whether it still applies: what it is about may have been deleted meanwhile.
 
 local events = {}
+for kind, event in pairs(shares.events) do
+  events[kind] = event
+end
 
 local function activate_by_itself(world, store, cluster, now)
   -- [ours] nothing has to activate a cluster, unless `auto_activate` is false: there is no data plane here
@@ -516,13 +521,17 @@ end
 --- Lets everything happen that is due, each at its own time.
 -- @tparam table world
 -- @tparam number now seconds since 1970
-function lifecycle.settle(world, now)
+-- @tparam[opt] function happened is told after each the time at which it happened
+function lifecycle.settle(world, now, happened)
   while true do
     local event = world.schedule:take_due(now)
     if not event then
       return
     end
     events[event.kind](world, world:store(event.account, event.region), event, event.at)
+    if happened then
+      happened(event.at)
+    end
   end
 end
 

@@ -1,4 +1,7 @@
 --- A collection that is kept in order, so that a page can start after any item, even one that is gone.
+--
+-- With a table as its `watcher`, a collection notes in `touched`, as keys, the items that it gave out, took in or let go while the
+-- watcher is `active`: those that somebody may have changed.
 -- @module cloudhsmv2.emulator.ordered
 
 local floor = math.floor
@@ -6,6 +9,14 @@ local floor = math.floor
 local ordered = {}
 local methods = {}
 local metatable = { __name = "cloudhsmv2.emulator.ordered", __index = methods }
+
+local function touch(self, item)
+  local watcher = self.watcher
+  if watcher and watcher.active and item then
+    self.touched[item] = true
+  end
+  return item
+end
 
 -- The first index whose item does not come before `key`.
 local function lower_bound(self, key)
@@ -25,20 +36,33 @@ end
 --- Adds an item. What the order depends on must not change while it is in.
 -- @tparam table item
 function methods:insert(item)
+  touch(self, item)
   table.insert(self.items, lower_bound(self, item), item)
   self.by_id[item[self.id_member]] = item
+end
+
+--- Adds many items at once.
+-- @tparam table items a list
+function methods:insert_all(items)
+  for _, item in ipairs(items) do
+    touch(self, item)
+    table.insert(self.items, item)
+    self.by_id[item[self.id_member]] = item
+  end
+  table.sort(self.items, self.less)
 end
 
 --- The item of that id.
 -- @tparam string id
 -- @treturn ?table
 function methods:get(id)
-  return self.by_id[id]
+  return touch(self, self.by_id[id])
 end
 
 --- Takes an item out.
 -- @tparam table item
 function methods:remove(item)
+  touch(self, item)
   table.remove(self.items, lower_bound(self, item))
   self.by_id[item[self.id_member]] = nil
 end
@@ -62,8 +86,22 @@ function methods:each(ascending, after)
   end
   return function()
     index = index + step
-    return items[index]
+    return touch(self, items[index])
   end
+end
+
+--- Whether an item is still in.
+-- @tparam table item
+-- @treturn boolean
+function methods:has(item)
+  return self.by_id[item[self.id_member]] == item
+end
+
+--- Whether a value is such a collection.
+-- @param value anything
+-- @treturn boolean
+function ordered.is(value)
+  return getmetatable(value) == metatable
 end
 
 --- An empty collection.
@@ -71,7 +109,7 @@ end
 -- @tparam function less whether item a comes before item b, a total order
 -- @treturn table
 function ordered.new(id_member, less)
-  return setmetatable({ items = {}, by_id = {}, id_member = id_member, less = less }, metatable)
+  return setmetatable({ items = {}, by_id = {}, id_member = id_member, less = less, touched = {} }, metatable)
 end
 
 return ordered

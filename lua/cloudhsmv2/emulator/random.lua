@@ -17,18 +17,18 @@ local metatable = { __name = "cloudhsmv2.emulator.random", __index = methods }
 -- L'Ecuyer's combination of two multiplicative generators (1988). All products stay below 2^47, so doubles and 64-bit
 -- integers give the same numbers.
 local function combined(seed)
-  local first = seed % 2147483562 + 1
-  local second = (seed * 7 + 12345) % 2147483398 + 1
+  local words = { seed % 2147483562 + 1, (seed * 7 + 12345) % 2147483398 + 1 }
   local function draw()
-    first = first * 40014 % 2147483563
-    second = second * 40692 % 2147483399
+    local first = words[1] * 40014 % 2147483563
+    local second = words[2] * 40692 % 2147483399
+    words[1], words[2] = first, second
     local difference = (first - second) % 2147483562
     return difference / 2147483562
   end
   for _ = 1, 8 do -- small seeds start alike
     draw()
   end
-  return draw
+  return draw, words
 end
 
 local function characters(self, alphabet, count)
@@ -74,12 +74,30 @@ function methods:uuid()
   return UUID:format(words[1], words[2], words[3], words[4], words[5], words[6], words[7], words[8])
 end
 
+--- What another generator needs to go on from here.
+-- @treturn table of two whole numbers; empty when chance comes from a function of somebody else's
+function methods:dump()
+  return self.words and { self.words[1], self.words[2] } or {}
+end
+
+--- Goes on from where another generator was.
+-- @tparam table saved as of `dump`
+function methods:load(saved)
+  if self.words and saved[2] then
+    self.words[1], self.words[2] = saved[1], saved[2]
+  end
+end
+
 --- A generator.
 -- @tparam integer seed the same seed gives the same ids in the same order
 -- @tparam[opt] function draw returns numbers in [0, 1), instead of the seeded ones
 -- @treturn table
 function random.new(seed, draw)
-  return setmetatable({ draw = draw or combined(seed) }, metatable)
+  local words
+  if not draw then
+    draw, words = combined(seed)
+  end
+  return setmetatable({ draw = draw, words = words }, metatable)
 end
 
 --- A number in 0 .. 2147483646 that depends on `text` alone.

@@ -1,5 +1,6 @@
 --- Events that are due at a time: a binary heap.
--- Events are plain data and are told apart by `kind`, so that a state can be written down and read back.
+-- Events are plain data and are told apart by `kind`, so that a state can be written down and read back. With a table as its
+-- `touched`, a schedule notes there, as keys, the numbers of the events that came or went.
 -- @module cloudhsmv2.emulator.schedule
 
 local floor = math.floor
@@ -16,11 +17,10 @@ local function earlier(a, b)
   return a.sequence < b.sequence
 end
 
---- Adds an event.
--- @tparam table event with `at` in seconds since 1970; it gets a `sequence`
-function methods:add(event)
-  self.added = self.added + 1
-  event.sequence = self.added
+--- Adds an event that another schedule had.
+-- @tparam table event with `at` and `sequence`
+function methods:put(event)
+  self.pending[event.sequence] = event
   local heap = self.heap
   local child = #heap + 1
   while child > 1 do
@@ -32,6 +32,21 @@ function methods:add(event)
     child = parent
   end
   heap[child] = event
+end
+
+local function touch(self, event)
+  if self.touched then
+    self.touched[event.sequence] = true
+  end
+end
+
+--- Adds an event.
+-- @tparam table event with `at` in seconds since 1970; it gets a `sequence`
+function methods:add(event)
+  self.added = self.added + 1
+  event.sequence = self.added
+  self:put(event)
+  touch(self, event)
 end
 
 --- Takes the earliest event out when it is due.
@@ -63,13 +78,15 @@ function methods:take_due(time)
     end
     heap[parent] = last
   end
+  self.pending[first.sequence] = nil
+  touch(self, first)
   return first
 end
 
 --- An empty schedule.
 -- @treturn table
 function schedule.new()
-  return setmetatable({ heap = {}, added = 0 }, metatable)
+  return setmetatable({ heap = {}, pending = {}, added = 0 }, metatable)
 end
 
 return schedule

@@ -82,7 +82,7 @@ local function converse(self, connection)
       return
     end
     request.received_at = self.socket.gettime()
-    local fine, answer = pcall(self.handle, request)
+    local fine, answer = pcall(connection.door.handle, request)
     if not fine then
       if self.on_error then
         self.on_error(answer)
@@ -110,6 +110,7 @@ local function drop(self, connection)
   end
   connection.socket:close()
   self.connections[connection.socket] = nil
+  connection.door.count = connection.door.count - 1
   self.count = self.count - 1
 end
 
@@ -182,21 +183,22 @@ local function receive(self, connection)
   flush(self, connection)
 end
 
-local function accept(self)
-  local client = self.listener:accept()
+local function accept(self, door)
+  local client = door.listener:accept()
   if not client then
     return
   end
   client:settimeout(0)
   client:setoption("tcp-nodelay", true)
-  local connection = { socket = client, output = "", waiting = "input", since = self.socket.gettime() }
+  local connection = { socket = client, door = door, output = "", waiting = "input", since = self.socket.gettime() }
   connection.reader = http.reader(function()
     return coroutine.yield "input"
-  end, self.limits)
+  end, door.limits)
   connection.thread = coroutine.create(function()
     converse(self, connection)
   end)
   self.connections[client] = connection
+  door.count = door.count + 1
   self.count = self.count + 1
   resume(self, connection)
 end
@@ -248,8 +250,10 @@ end
 -- @tparam number timeout seconds
 function methods:step(timeout)
   local readers, writers = {}, {}
-  if self.count < self.max_connections then
-    readers[1] = self.listener
+  for listener, door in pairs(self.doors) do
+    if door.count < self.max_connections then
+      readers[#readers + 1] = listener
+    end
   end
   for descriptor in pairs(self.watched) do
     readers[#readers + 1] = descriptor
@@ -274,8 +278,8 @@ function methods:step(timeout)
     flush(self, self.connections[ready])
   end
   for _, ready in ipairs(readable) do
-    if ready == self.listener then
-      accept(self)
+    if self.doors[ready] then
+      accept(self, self.doors[ready])
     elseif self.watched[ready] then
       self.watched[ready]()
     elseif self.connections[ready] then
@@ -314,14 +318,50 @@ function methods:watch(descriptor, callback)
   self.watched[descriptor] = callback
 end
 
---- Closes the listener and all connections. Closing twice is fine.
+-- Listens on an address, for requests that `handle` answers. Returns a door with `host`, `port` and `url`.
+local function open_door(self, host, port, handle, max_body)
+  local listener, reason = self.socket.bind(host, port, BACKLOG)
+  if not listener then
+    local message = ("cannot listen on %s port %d: %s"):format(host, port, reason)
+    return nil, errors.new { kind = "transport", code = "CannotListen", message = message }
+  end
+  listener:settimeout(0)
+  host, port = listener:getsockname()
+  local door = {
+    listener = listener,
+    handle = handle,
+    limits = { max_header = self.max_header, max_body = max_body },
+    count = 0, -- connections
+    host = host,
+    port = tonumber(port),
+    url = ("http://%s:%s"):format(host:find(":", 1, true) and "[" .. host .. "]" or host, port),
+  }
+  self.doors[listener] = door
+  return door
+end
+
+--- Serves on another port, too, what is not to be reached on the first one.
+-- @tparam function handle answers a request (`method`, `target`, `headers`, `body`) with `status`, `headers` and `body`
+-- @tparam[opt] table options `host` (default 127.0.0.1), `port` (default 0: any free one), `max_body` (bytes)
+-- @treturn[1] table with `host`, `port` and `url`
+-- @treturn[2] nil
+-- @treturn[2] table an error of kind `transport`
+function methods:listen(handle, options)
+  options = options or {}
+  local max_body = options.max_body or self.max_body
+  return open_door(self, options.host or DEFAULTS.host, options.port or DEFAULTS.port, handle, max_body)
+end
+
+--- Closes the listeners and all connections. Closing twice is fine.
 function methods:close()
   self.stopping = true
-  self.listener:close()
+  for listener in pairs(self.doors) do
+    listener:close()
+  end
   for _, connection in pairs(self.connections) do
     connection.socket:close()
   end
-  self.connections, self.count = {}, 0
+  self.connections, self.doors, self.count = {}, {}, 0
 end
 
 --- A server that listens, and serves once `run` or `step` is called.
@@ -337,7 +377,8 @@ function server.new(emulator, options)
   if not socket then
     return nil, err
   end
-  local self = { socket = socket, connections = {}, watched = {}, count = 0, stopping = false, looks_at = 0 }
+  local self =
+    { socket = socket, connections = {}, count = 0, doors = {}, watched = {}, stopping = false, looks_at = 0 }
   for name, default in pairs(DEFAULTS) do
     self[name] = default
     if options and options[name] ~= nil then
@@ -345,21 +386,14 @@ function server.new(emulator, options)
     end
   end
   self.on_error = options and options.on_error
-  self.limits = { max_header = self.max_header, max_body = self.max_body }
-  self.handle = function(request)
+  local door
+  door, err = open_door(self, self.host, self.port, function(request)
     return emulator:handle(request)
+  end, self.max_body)
+  if not door then
+    return nil, err
   end
-
-  local listener, reason = socket.bind(self.host, self.port, BACKLOG)
-  if not listener then
-    local message = ("cannot listen on %s port %d: %s"):format(self.host, self.port, reason)
-    return nil, errors.new { kind = "transport", code = "CannotListen", message = message }
-  end
-  listener:settimeout(0)
-  self.listener = listener
-  local host, port = listener:getsockname()
-  self.host, self.port = host, tonumber(port)
-  self.url = ("http://%s:%d"):format(host:find(":", 1, true) and "[" .. host .. "]" or host, self.port)
+  self.host, self.port, self.url = door.host, door.port, door.url
   return setmetatable(self, metatable)
 end
 

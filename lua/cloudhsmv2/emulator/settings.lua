@@ -35,6 +35,10 @@ settings.times = {
   hsm_listing_lag = 0, -- [assumed] until a new HSM is listed in its cluster
   backup_listing_lag = 0, -- [assumed] until a backup that the service made is listed
   copy_listing_lag = 0, -- [assumed] until a copy is listed
+  share_listing_lag = 0, -- [assumed] until RAM lists a share; that it does so late is documented
+  share_promotion = 30, -- [assumed] until a share or permission that is promoted is STANDARD
+  invitation_expiry = 7 * DAY, -- [assumed] until an invitation that is not answered expires
+  deleted_share_listed = HOUR, -- [assumed] until a deleted share is not listed any more
 }
 
 --- How many there may be.
@@ -49,6 +53,7 @@ settings.page_sizes = {
   backups = 50, -- [assumed] the most that can be asked for
   clusters = 25, -- [assumed] the most that can be asked for
   tags = 100, -- [assumed] the most that can be asked for
+  shares = 500, -- [assumed] the most that can be asked for, of RAM's lists
 }
 
 --- The keys that are known when none are given: AWS's documented example key, and one of a second account.
@@ -111,14 +116,13 @@ local CHOICES = {
   last_token = { absent = true, empty = true },
   pages = { full = true, short = true, empty = true },
   pending_backup_attributes = { refuse = true, allow = true },
+  policy_permission = { matched = true, unmatched = true },
   second_copy = { allow = true, refuse = true },
   security_group = { settled = true, first = true },
-  share_listing = { policy = true, none = true },
+  share_listing = { promoted = true, policy = true },
   unknown_filters = { refuse = true, ignore = true },
 }
 
--- On the real service a policy lets another account restore a backup, but the backup is listed there only after its RAM
--- share was promoted (documented). `share_listing = "none"` is the state before that promotion.
 local DEFAULTS = {
   allow_hsm1 = false, -- [observed, measured] whether clusters of hsm1.medium can be created
   anchor_chain = "allow", -- [documented, user guide] a chain as TrustAnchor; or "refuse", as the API reference says
@@ -127,16 +131,18 @@ local DEFAULTS = {
   copied_cluster_id = true, -- [assumed] a copy shows its source's ClusterId
   default_account = "111122223333", -- [ours] of requests with an unknown key, where signatures are not verified
   default_region = "us-east-1", -- [ours] of requests that name none, where signatures are not verified
+  events = 1000, -- [ours] how many events are remembered
   hsm_keys = "EC", -- [ours] the keys of certificates: P-256, made in a millisecond; or "RSA", of 2048 bits
   last_backup = "delete", -- [assumed] DeleteBackup of a cluster's last backup; or "refuse"
   last_token = "absent", -- [documented, API model] what ends a list; or "empty": a NextToken of no characters
   max_skew = 300, -- [documented, AWS] seconds that a request's date may be off
   pages = "full", -- [assumed] pages have what was asked for; or "short"; or "empty": an empty page before each
   pending_backup_attributes = "refuse", -- [assumed] ModifyBackupAttributes in PENDING_DELETION; or "allow"
+  policy_permission = "matched", -- [assumed] a policy like AWS's own permission needs no other; or "unmatched"
   second_copy = "allow", -- [assumed] another copy of a backup into the same region; or "refuse"
   security_group = "settled", -- [observed, recorded] when SecurityGroup is shown; or "first": in CreateCluster's answer
   seed = 1, -- [ours] the same seed gives the same ids and certificates
-  share_listing = "policy", -- [ours] a policy alone makes a backup listed with Shared; or "none"
+  share_listing = "promoted", -- [documented, user guide] Shared lists what RAM shares; or "policy": without RAM
   unknown_filters = "refuse", -- [assumed] filters of other names; or "ignore"
   verify_signatures = true, -- [documented, AWS] requests must be signed
 }
@@ -145,6 +151,9 @@ local TYPES = {
   clock = "string",
   time = "number",
   source = "table",
+  state = "string",
+  record = "string",
+  organization = "table",
   random = "function",
   credentials = "table",
   faults = "table",
@@ -194,13 +203,17 @@ local function overlay(label, defaults, given)
   return out
 end
 
+local function is_account(value)
+  return type(value) == "string" and value:find "^%d%d%d%d%d%d%d%d%d%d%d%d$" ~= nil
+end
+
 local function credential(entry, key_id)
   key_id = entry.access_key_id or key_id
   if type(key_id) ~= "string" or type(entry.secret_access_key) ~= "string" then
     return failure "credentials: every entry needs access_key_id and secret_access_key"
   end
   local account = entry.account or DEFAULTS.default_account
-  if type(account) ~= "string" or not account:find "^%d%d%d%d%d%d%d%d%d%d%d%d$" then
+  if not is_account(account) then
     return failure("credentials: the account of %s must be a string of 12 digits", key_id)
   end
   return {
@@ -248,6 +261,26 @@ local function check_seed(seed)
   return true
 end
 
+-- An organization: its `id`, `management` account and `members`, a set.
+local function organization(given)
+  local out = { id = given.id or "o-exampleorgid", management = given.management, members = {} }
+  if next(given) and not is_account(given.management) then
+    return failure "organization.management: expected an account, a string of 12 digits"
+  elseif type(given.accounts or {}) ~= "table" then
+    return failure "organization.accounts: expected a list of accounts"
+  end
+  for _, account in ipairs(given.accounts or {}) do
+    if not is_account(account) then
+      return failure "organization.accounts: expected strings of 12 digits"
+    end
+    out.members[account] = true
+  end
+  if given.management then
+    out.members[given.management] = true
+  end
+  return out
+end
+
 local function check_types(options)
   for name, value in pairs(options) do
     if not TYPES[name] then
@@ -272,7 +305,16 @@ function settings.resolve(options)
     return nil, err
   end
 
-  local out = { random = options.random, subnets = options.subnets or {}, regions = {} }
+  if options.events and (options.events < 1 or options.events % 1 ~= 0) then
+    return failure "events: expected a whole number above 0"
+  end
+  local out = {
+    random = options.random,
+    state = options.state,
+    record = options.record,
+    subnets = options.subnets or {},
+    regions = {},
+  }
   for name, value in pairs(DEFAULTS) do
     out[name] = value
     if options[name] ~= nil then
@@ -304,6 +346,10 @@ function settings.resolve(options)
     return failure("certificates: %s", reason)
   end
   out.pki = pki
+  out.organization, err = organization(options.organization or {})
+  if not out.organization then
+    return nil, err
+  end
   out.clock, err = clock.new(options.clock or "frozen", options.time, options.source)
   if not out.clock then
     return nil, err

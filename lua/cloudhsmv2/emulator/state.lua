@@ -1,5 +1,7 @@
 --- What exists: one store for every account and region.
--- Records use the API's member names; what the API does not show has names in lower case.
+-- Records use the API's member names; what the API does not show has names in lower case. All of it is plain data, strings,
+-- numbers, booleans and tables of them, and no table is in two places, so that it can be written down
+-- (`cloudhsmv2.emulator.documents`).
 -- @module cloudhsmv2.emulator.state
 
 local floor = math.floor
@@ -24,6 +26,14 @@ local function by_cluster_id(a, b)
   return a.ClusterId < b.ClusterId
 end
 
+local function by_share_arn(a, b)
+  return a.resourceShareArn < b.resourceShareArn
+end
+
+local function by_arn(a, b)
+  return a.arn < b.arn
+end
+
 --- The store of an account in a region, made at its first use.
 -- @tparam string account
 -- @tparam string region
@@ -38,8 +48,16 @@ function methods:store(account, region)
       partition = state.partition(region),
       clusters = ordered.new("ClusterId", by_cluster_id),
       backups = ordered.new("BackupId", older),
+      shares = ordered.new("resourceShareArn", by_share_arn),
+      permissions = ordered.new("arn", by_arn), -- RAM's, of this account
       retention = {}, -- days by ClusterId, also of clusters that are gone
     }
+    for name, collection in pairs(store) do
+      if ordered.is(collection) then
+        collection.watcher, collection.dirty = self.watcher, self.keeps and {} or nil
+        table.insert(self.collections, { collection = collection, name = name, store = store })
+      end
+    end
     self.stores[key] = store
     self.keys[#self.keys + 1] = key
     table.sort(self.keys)
@@ -66,7 +84,68 @@ function methods:new_id(prefix)
     id = self.random:id(prefix)
   until not self.used[id]
   self.used[id] = true
+  if self.keeps then
+    self.dirty_ids[id] = true
+  end
   return id
+end
+
+--- Notes from now on what may have been changed, or does not.
+-- @tparam boolean watches
+function methods:watch(watches)
+  self.watcher.active = watches
+end
+
+--- Shows what may have changed since this was called before, in no order.
+-- @tparam function look called with a record, its store, and whether it is there no more
+function methods:observe(look)
+  for _, held in ipairs(self.collections) do
+    local collection = held.collection
+    if next(collection.touched) then
+      for record in pairs(collection.touched) do
+        if collection.dirty then
+          collection.dirty[record] = true
+        end
+        look(record, held.store, not collection:has(record))
+      end
+      collection.touched = {}
+    end
+  end
+end
+
+--- Remembers from now on what has to be written down.
+function methods:keep()
+  self.keeps, self.dirty_ids, self.schedule.touched = true, {}, {}
+  for _, held in ipairs(self.collections) do
+    held.collection.dirty = {}
+  end
+end
+
+--- Whether there may be anything to write down.
+-- @treturn boolean
+function methods:is_dirty()
+  for _, held in ipairs(self.collections) do
+    if next(held.collection.dirty) then
+      return true
+    end
+  end
+  return next(self.dirty_ids) ~= nil or next(self.schedule.touched) ~= nil
+end
+
+--- What has to be written down since this was called before.
+-- @treturn table list of `record`, `collection`, `name` and `store`
+-- @treturn table ids that were given out, as keys
+-- @treturn table sequence numbers of events that came or went, as keys
+function methods:take_dirty()
+  local records, ids, events = {}, self.dirty_ids, self.schedule.touched
+  for _, held in ipairs(self.collections) do
+    for record in pairs(held.collection.dirty) do
+      records[#records + 1] = { record = record, collection = held.collection, name = held.name, store = held.store }
+    end
+    held.collection.dirty = {}
+  end
+  self.dirty_ids, self.schedule.touched = {}, {}
+  return records, ids, events
 end
 
 --- Lets an event happen `delay` seconds after `now`.
@@ -93,6 +172,13 @@ function methods:take_failure(kind)
   end
   self.failures[kind] = left - 1
   return true
+end
+
+--- Goes on with a world that was written down by a program that has ended. Request ids that it may have given out since it
+-- last wrote do not come again.
+function methods:resume()
+  self.resumed = self.resumed + 1
+  self.incidental = random.new(self.seed + 1 + 1000003 * self.resumed, self.settings.random)
 end
 
 --- The cluster that has a given HSM.
@@ -156,7 +242,13 @@ function state.new(settings)
     schedule = schedule.new(),
     stores = {},
     keys = {}, -- of stores, sorted
+    collections = {}, -- of all stores
+    watcher = { active = false }, -- whether collections note who was touched
+    keeps = false, -- whether somebody writes changes down
     used = {}, -- ids
+    shares_in_organization = false, -- whether RAM does so without invitations
+    seed = settings.seed, -- of the certificates
+    resumed = 0, -- how often a program began with this
     failures = {}, -- how many of the next copies, migrations, ... fail
   }, metatable)
 end

@@ -59,4 +59,21 @@ function view.shared_backup(record)
   return pick("Backup", record)
 end
 
+--- A resource share, as RAM shows it.
+-- @tparam table record
+-- @treturn table a value of the shape ResourceShare
+function view.share(record)
+  return {
+    resourceShareArn = record.resourceShareArn,
+    name = record.name,
+    owningAccountId = record.owningAccountId,
+    allowExternalPrincipals = record.allowExternalPrincipals,
+    status = record.status,
+    tags = record.tags,
+    creationTime = record.creationTime,
+    lastUpdatedTime = record.lastUpdatedTime,
+    featureSet = record.featureSet,
+  }
+end
+
 return view

@@ -54,9 +54,9 @@ local function is_worn_out(self, err)
 end
 
 --- After an attempt that failed.
--- @tparam table failed `err`, the error object, with `retryable`; `skewed`, whether it came of a clock that is corrected
--- now; `headers` of the answer, if there was one; `now` as above; `time`, seconds since 1970 as the service has them;
--- `room`, seconds that are left for the call
+-- @tparam table failed `err`, the error object, with `retryable`; `cured`, whether what it came of is mended since, a clock
+-- that was wrong or credentials that had expired; `headers` of the answer, if there was one; `now` as above; `time`,
+-- seconds since 1970 as the service has them; `room`, seconds that are left for the call
 -- @treturn[1] number seconds to wait before the next attempt
 -- @treturn[2] nil there is none
 -- @treturn[2] string|nil `"MaxAttemptsReached"` or `"RetryQuotaReached"`, where that alone is why
@@ -67,7 +67,7 @@ function call_methods:failed(failed)
   if policy.limiter and err.sent ~= "no" then
     policy.limiter:received(throttled, failed.now)
   end
-  if not err.retryable or (not failed.skewed and is_worn_out(self, err)) then
+  if not err.retryable or (not failed.cured and is_worn_out(self, err)) then
     return nil
   elseif self.attempt >= self.max_attempts then
     return nil, "MaxAttemptsReached"

@@ -15,8 +15,9 @@
 -- | `sent` | string | `"no"`: no byte of the request left; `"maybe"`; `"yes"`: a status line arrived |
 -- | `status` | integer or nil | the HTTP status, if the answer had one |
 --
--- libcurl reads `https_proxy`, `HTTPS_PROXY`, `http_proxy`, `ALL_PROXY` and `no_proxy` unless `proxy` is given, and writes the
--- keys of TLS sessions to the file that `SSLKEYLOGFILE` names: leave that unset outside of a debugging session.
+-- libcurl reads `https_proxy`, `HTTPS_PROXY`, `http_proxy`, `ALL_PROXY` and `no_proxy` unless `proxy` is given or a request is
+-- `direct`, and writes the keys of TLS sessions to the file that `SSLKEYLOGFILE` names: leave that unset outside of a debugging
+-- session.
 --
 -- @module cloudhsmv2.runtime.curl
 
@@ -50,16 +51,27 @@ curl.time = core.time
 -- @tparam table functions a list
 curl.all = scheduler.all
 
+--- Whether others go on while the caller waits: only inside `cloudhsmv2.parallel`.
+-- @function curl.overlaps
+-- @treturn boolean
+curl.overlaps = scheduler.is_in_task
+
 --- Makes a runtime.
 -- @tparam[opt] table options
 -- @tparam[opt] string options.ca_file PEM file of the authorities to trust; else those that libcurl was built with
 -- @tparam[opt] string options.proxy URL of a proxy, with user and password if it needs them; `""` for none; else as the
 -- environment says
+-- @tparam[opt] string options.no_proxy hosts that no proxy is used for, wherever that was named: names (`example.com`, which
+-- covers `a.example.com`), addresses, with libcurl 7.86 or newer also networks (`10.0.0.0/8`), separated by commas; `"*"` for
+-- all hosts, `""` for none. If it is not given, `no_proxy` of the environment counts, but not together with `options.proxy`
+-- @tparam[opt] string options.client_certificate PEM file of a certificate, with its chain, for servers that ask who the client
+-- is; no proxy is shown it
+-- @tparam[opt] string options.client_key PEM file of its private key, not encrypted; else it is in the same file
 -- @tparam[opt=8388608] integer options.max_body most bytes of an answer's body
 -- @tparam[opt=262144] integer options.max_header most bytes of an answer's headers
 -- @treturn[1] table the runtime
 -- @treturn[2] nil
--- @treturn[2] table an error of kind `config`: the CA file cannot be used, or the proxy is no URL
+-- @treturn[2] table an error of kind `config`: the CA file, the certificate or its key cannot be used, or the proxy is no URL
 -- @raise when an option is of the wrong type
 -- @usage local runtime, err = curl.new { ca_file = "/etc/ssl/certs/ca-certificates.crt" }
 function curl.new(options)
@@ -79,7 +91,8 @@ function curl.new(options)
   -- @function runtime.send
   -- @tparam table request `method`, `url`, `headers` (a list of `{ name, value }`), `body`; seconds: `connect_timeout` (3.1),
   -- `read_timeout` without anything arriving (60), `timeout` in total (none); `fresh_connection`: over a connection of its own,
-  -- so that it can leave at most once
+  -- so that it can leave at most once; `direct`: through no proxy, whatever the options and the environment say; `max_body`:
+  -- most bytes of this answer's body, if that is less than the runtime's
   -- @treturn[1] table `status`, `headers` (names in lower case, repeated ones joined with `", "`), `body`
   -- @treturn[2] nil
   -- @treturn[2] table what went wrong, see above

@@ -140,6 +140,13 @@ function nginx.all(functions, worker)
   end
 end
 
+--- Whether others go on while the caller waits: wherever nginx can yield.
+-- @treturn boolean
+function nginx.overlaps(worker)
+  local phase = (worker or this_worker()).ngx.get_phase()
+  return phase ~= "init" and refusal(phase) == nil
+end
+
 --- What is under way in this worker.
 -- @treturn table `pending`: calls that wait for an answer; `steps`: how often their exchanges were stepped
 function nginx.activity()

@@ -238,6 +238,12 @@ end
 -- @treturn boolean
 scheduler.can_yield = can_yield
 
+--- Whether the caller is a task whose waiting lets others go on.
+-- @treturn boolean
+function scheduler.is_in_task()
+  return schedule_here() ~= nil
+end
+
 --- As `pcall`, and `called` stays a task that can yield on every Lua.
 -- @tparam function called
 -- @treturn boolean whether it returned

@@ -84,15 +84,15 @@ function methods:fetch(here)
       local reason
       keys, reason = self.provider()
       return keys, reason
-    end, here.ngx.now)
-    :get()
+    end)
+    :load()
   if not checked then
     err.message = err.message:gsub("^credentials: the function", "shared.credentials: the provider")
     return nil, err
   elseif type(keys) ~= "table" then
     return failure "shared.credentials: what workers share must be a table of keys; a userdata keeps its secret to itself"
   end
-  checked:close()
+  checked.credentials:close()
 
   local now = zone.time(here)
   local expiration = math.min(keys.expiration or now + self.max_age, now + LONGEST)

@@ -63,7 +63,9 @@ describe("DescribeBackups", function()
     assert.are.equal(INVALID, (service:refusal("DescribeBackups", { MaxResults = 51 })))
   end)
 
-  it("lists with Shared only what a policy shares with the caller", function()
+  it("can be told to list with Shared what a policy shares with the caller", function()
+    service = helper.new { share_listing = "policy" }
+    service:ready_backup()
     local backup = service:backups({ states = { "READY" } })[1]
     local function put(principal)
       service:call("PutResourcePolicy", {
@@ -89,8 +91,8 @@ describe("DescribeBackups", function()
     assert.are.same({}, shared(consumer))
   end)
 
-  it("can be told that shares were not promoted yet", function()
-    service = helper.new { share_listing = "none" }
+  it("does not list with Shared what a policy alone shares", function()
+    service = helper.new()
     local backup = service:ready_backup()
     service:call("PutResourcePolicy", {
       ResourceArn = backup.BackupArn,

@@ -138,8 +138,8 @@ mutants.list = {
     says = "a backup of another account needs no policy",
     walk = 18,
     file = "handlers/clusters",
-    from = "store ~= context.store and not sharing",
-    to = "false and not sharing",
+    from = "store ~= context.store and not shares",
+    to = "false and not shares",
   },
   {
     says = "a backup can be deleted twice",

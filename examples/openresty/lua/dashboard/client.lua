@@ -10,7 +10,7 @@ local client = {}
 local current
 
 local function count(event)
-  if event.type == "attempt" then
+  if event.type == "request" then
     counters.add("calls", event.operation)
   elseif event.type == "error" then
     counters.add("errors", event.operation, event.kind, event.code or "")

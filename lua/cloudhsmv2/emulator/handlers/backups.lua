@@ -10,6 +10,7 @@ local filtering = require "cloudhsmv2.emulator.filtering"
 local lifecycle = require "cloudhsmv2.emulator.lifecycle"
 local ordered = require "cloudhsmv2.emulator.ordered"
 local paging = require "cloudhsmv2.emulator.paging"
+local shares = require "cloudhsmv2.emulator.shares"
 local sharing = require "cloudhsmv2.emulator.sharing"
 local state = require "cloudhsmv2.emulator.state"
 local tagging = require "cloudhsmv2.emulator.tagging"
@@ -61,7 +62,11 @@ local function shared_with(context)
   -- [documented, API model] Shared lists what others share with the caller, and nothing of its own
   local own = context.store
   local found = ordered.new("BackupId", own.backups.less)
-  if context.settings.share_listing == "policy" then
+  if context.settings.share_listing == "promoted" then
+    shares.each_listed(context.world, own.account, own.region, function(backup)
+      found:insert(backup)
+    end)
+  else
     for store in context.world:each_store() do
       if store.region == own.region and store ~= own then
         for backup in store.backups:each(true) do

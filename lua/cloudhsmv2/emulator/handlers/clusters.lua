@@ -7,7 +7,7 @@ local filtering = require "cloudhsmv2.emulator.filtering"
 local lifecycle = require "cloudhsmv2.emulator.lifecycle"
 local network = require "cloudhsmv2.emulator.network"
 local paging = require "cloudhsmv2.emulator.paging"
-local sharing = require "cloudhsmv2.emulator.sharing"
+local shares = require "cloudhsmv2.emulator.shares"
 local state = require "cloudhsmv2.emulator.state"
 local tagging = require "cloudhsmv2.emulator.tagging"
 local view = require "cloudhsmv2.emulator.view"
@@ -16,6 +16,7 @@ local OLD_TYPE = "hsm1.medium"
 local HSM_TYPES = { [OLD_TYPE] = true, ["hsm2m.medium"] = true }
 local MIN_RETENTION, MAX_RETENTION, DEFAULT_RETENTION = 7, 379, 90 -- days
 local MAX_HSMS_TO_MIGRATE = 27
+local RESTORE = "cloudhsm:CreateCluster" -- what a policy has to allow
 local DELETABLE = { UNINITIALIZED = true, INITIALIZED = true, ACTIVE = true, DEGRADED = true }
 
 local FILTERS = {
@@ -114,7 +115,7 @@ local function find_source(context, id_or_arn)
   if not backup or backup.BackupState == "DELETED" then
     -- [assumed] a SourceBackupId that is not there is CloudHsmResourceNotFoundException
     return fault.not_found("The backup %s was not found.", id_or_arn)
-  elseif store ~= context.store and not sharing.allows(backup, context.store.account, "cloudhsm:CreateCluster") then
+  elseif store ~= context.store and not shares.allow(context.world, store, backup, context.store.account, RESTORE) then
     -- [documented, user guide] another account's backup is restored by its ARN, once its policy allows it
     -- [assumed] without such a policy the answer is CloudHsmAccessDeniedException
     return fault.denied("The backup %s is not shared with this account.", id_or_arn)

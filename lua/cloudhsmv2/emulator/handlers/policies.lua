@@ -4,6 +4,7 @@
 -- @module cloudhsmv2.emulator.handlers.policies
 
 local fault = require "cloudhsmv2.emulator.fault"
+local shares = require "cloudhsmv2.emulator.shares"
 local sharing = require "cloudhsmv2.emulator.sharing"
 
 local NO_POLICY = "{}"
@@ -43,7 +44,7 @@ function policies.GetResourcePolicy(context, input)
     return nil, failure
   end
   -- [observed, recorded] without a policy the answer is the string `{}`
-  return { Policy = backup.policy or NO_POLICY }
+  return { Policy = shares.policy_text(context.store, backup) or NO_POLICY }
 end
 
 function policies.PutResourcePolicy(context, input)
@@ -61,6 +62,7 @@ function policies.PutResourcePolicy(context, input)
   end
   -- [assumed] a policy comes back byte for byte
   backup.policy = input.Policy
+  shares.follow_policy(context.world, context.store, backup, context.now)
   return { ResourceArn = backup.BackupArn, Policy = backup.policy }
 end
 
@@ -72,6 +74,7 @@ function policies.DeleteResourcePolicy(context, input)
   -- [assumed] deleting a policy that is not there succeeds, with `{}`
   local policy = backup.policy or NO_POLICY
   backup.policy = nil
+  shares.follow_policy(context.world, context.store, backup, context.now)
   return { ResourceArn = backup.BackupArn, Policy = policy }
 end
 
