@@ -247,18 +247,15 @@ local function authority_of(extensions)
   return true, limit and #limit == 1 and limit:byte() or huge
 end
 
--- What of a certificate's content comes after its public key: two odd identifiers, which nobody uses, and extensions.
-local function optional_parts(content, from)
-  local extensions = {}
-  for i = from, #content do
-    local tag = content[i].tag
-    if tag == 0xa3 and i == #content then
-      extensions = extensions_in(content[i])
-    else
-      return nil
-    end
+-- The extensions of a certificate's content, in which they come after the public key. (Two odd identifiers may stand between,
+-- which nobody uses: a certificate with one is not read.)
+local function optional_extensions(content, at)
+  if not content[at] then
+    return {}
+  elseif content[at].tag == 0xa3 and #content == at then
+    return extensions_in(content[at])
   end
-  return extensions
+  return nil
 end
 
 local function content_of(certificate)
@@ -295,7 +292,7 @@ function x509.read_certificate(bytes)
   if times and #times == 2 then
     from, to = time_in(times[1]), time_in(times[2])
   end
-  local extensions = optional_parts(content, 7)
+  local extensions = optional_extensions(content, 7)
   local fine = serial.tag == TAGS.INTEGER
     and algorithm.whole == whole[2].whole
     and is_name(issuer)
