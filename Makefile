@@ -33,7 +33,7 @@ UNITS   := $(patsubst spec/core/%.c,$(BUILD)/unit/%,$(wildcard spec/core/*_test.
 LOAD    := $(BUILD)/bench/load
 FUZZERS := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzzer/%,$(wildcard spec/fuzz/*_fuzz.c))
 SCRIPTS  = $(shell find lua spec examples -name '*.lua')
-C_FILES  = $(wildcard src/*/*.[ch] spec/core/*.[ch] spec/emulator/*.c spec/fuzz/*.[ch] spec/torture/*.[ch])
+C_FILES  = $(wildcard src/*/*.[ch] spec/core/*.[ch] spec/emulator/*.c spec/bench/*.c spec/fuzz/*.[ch] spec/torture/*.[ch])
 STYLUA   = $(or $(shell command -v stylua 2>/dev/null),build/tools/node_modules/.bin/stylua)
 
 # Run a sub-make on every processor, and a program of this tree from this tree.
@@ -41,7 +41,7 @@ PARALLEL = $(MAKE) --no-print-directory --silent -j$(shell nproc)
 HERE     = LUA_PATH='./lua/?.lua;./lua/?/init.lua;./?.lua;;' LUA_CPATH='$(BUILD)/$1/?.so;;' $(call lua,$1)
 
 .PHONY: all units fuzzers fuzz oom once hazards soak coverage valgrind torture test check demo doctor lint lint-c lint-lua lint-format \
-        lint-library conformance bench bench-emulator interop behaviours model asan browser dashboard install rock doc clean help
+        lint-library conformance bench profile bench-emulator interop behaviours model asan browser dashboard install rock doc clean help
 .DELETE_ON_ERROR:
 
 all: $(MODULES) ## build the module for every Lua that pkg-config finds
@@ -120,12 +120,27 @@ conformance: ## run the public test data of a folder: make conformance DIR=...
 	@$(call HERE,5.4) spec/conformance.lua '$(DIR)'
 	@$(call HERE,jit) spec/conformance.lua '$(DIR)'
 
-bench: ## what decoding, signing and encoding cost
-	@spec/tools/setup test
-	@$(PARALLEL) all
-	@$(call HERE,5.4) spec/bench.lua
-	@$(call HERE,jit) spec/bench.lua
-	@$(call HERE,5.4) spec/nginx/bench.lua
+bench: ## what calls cost, beside their floor in C; PEERS=1: beside boto3 and the JS SDK, too; ROUNDS=7, ONLY=pattern
+	@spec/tools/setup bench $(PEERS)
+	@$(PARALLEL) all $(BUILD)/bench/floor-5.4 $(BUILD)/bench/floor-jit $(if $(PEERS),$(PEER_FILES))
+	@$(PINNED) $(call HERE,5.4) spec/bench.lua $(BUILD)/bench
+	@$(if $(ONLY),,$(call HERE,5.4) spec/nginx/bench.lua)
+
+# All on one processor: a call to a server on another wakes a processor up, and costs what that takes. Not the first one, which has the
+# interrupts.
+PINNED     = $(and $(filter-out 1,$(shell nproc)),$(shell command -v taskset),taskset -c 1) env
+PEER_FILES = build/bench/venv/bin/python build/bench/node_modules/@aws-sdk/client-cloudhsm-v2/package.json
+
+$(BUILD)/bench/floor-%: spec/bench/floor.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra $(shell $(PKG_CONFIG) --cflags $(call found,$*)) $< -o $@ -lcurl -lcrypto $(shell $(PKG_CONFIG) --libs $(call found,$*))
+
+build/bench/venv/bin/python:
+	python3 -m venv build/bench/venv
+	build/bench/venv/bin/pip install --quiet boto3
+
+build/bench/node_modules/@aws-sdk/client-cloudhsm-v2/package.json:
+	npm install --silent --no-audit --no-fund --prefix build/bench @aws-sdk/client-cloudhsm-v2
 
 interop: ## botocore, the AWS SDK for JavaScript and moto against this, and this against them; from PyPI and npm into build/
 	@spec/tools/setup interop
@@ -146,6 +161,11 @@ model: ## random walks over the emulator against a much simpler model: make mode
 behaviours: ## gather what the emulator does, and how sure it is, in doc/emulator-behaviour.md
 	@spec/tools/setup build
 	@LUA_PATH='./?.lua;;' $(call lua,5.4) -e 'os.exit(require("spec.tools.behaviours").main())'
+
+profile: ## instructions of signing, encoding and decoding, against spec/profile.txt; UPDATE=1 writes them there
+	@spec/tools/setup profile
+	@$(PARALLEL) all LUA_VERSIONS=5.4
+	@$(call HERE,5.4) spec/profile.lua $(if $(UPDATE),update)
 
 dashboard: ## the OpenResty example against an emulator of its own, until Ctrl-C
 	@spec/tools/setup browser
@@ -170,7 +190,8 @@ asan: ## the whole test suite under AddressSanitizer, UndefinedBehaviorSanitizer
 	@rm -f $(REPORT).*
 	@status=0; \
 	WITH="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=1:log_path=$(REPORT) \
-	  UBSAN_OPTIONS=print_stacktrace=1:log_path=$(REPORT)" \
+	  UBSAN_OPTIONS=print_stacktrace=1:log_path=$(REPORT) \
+	  LSAN_OPTIONS=suppressions=$(CURDIR)/spec/tools/lsan.supp:print_suppressions=0" \
 	  $(PARALLEL) check BUILD=build/asan LUA_VERSIONS='5.4 jit' HARDENING= CFLAGS='$(SANITIZE)' \
 	  || status=1; \
 	if cat $(REPORT).* 2>/dev/null; then status=1; fi; \

@@ -389,6 +389,22 @@ describe("decoding by shape", function()
     assert.are.same({ Id = "x", Texts = { "a", "b" }, Filters = { l = { "m" } } }, thing)
   end)
 
+  it("reads members in any order, whatever order it has seen before", function()
+    local texts = {
+      '{"Id":"x","Texts":["a"],"Filters":{"k":["v"]}}',
+      '{"Filters":{"k":["v"]},"Texts":["a"],"Id":"x"}',
+      '{ "Id" : "x" , "Texts":["a"], "Filters":{"k":["v"]} }',
+      [[{"\u0049d":"x","T\u0065xts":["a"],"Filters":{"k":["v"]}}]],
+    }
+    for round = 1, 3 * #texts do
+      local thing = decoded("Thing", texts[round % #texts + 1])
+      assert.are.same({ Id = "x", Texts = { "a" }, Filters = { k = { "v" } } }, thing)
+    end
+    assert.are.same({ Id = "x", Idx = "y" }, decoded("Thing", '{"Id":"x","Idx":"y"}'))
+    assert.is_nil((model:decode("Thing", '{"Id":"x","Id":"y"}')))
+    assert.is_nil((model:decode("Thing", '{"Id')))
+  end)
+
   it("keeps members that it does not know, without their nulls", function()
     local thing = decoded("Thing", '{"New":{"a":[1,null,{"b":null,"c":true}]},"Id":"x"}')
     assert.are.same({ Id = "x", New = { a = { 1, { c = true } } } }, thing)

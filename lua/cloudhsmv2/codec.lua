@@ -41,7 +41,7 @@ local metatable = { __name = "cloudhsmv2.codec.model", __index = methods }
 
 -- An output's constraints are the service's promise, not the caller's: a list of tags may come back empty.
 local function is_output(name)
-  return name:find "Response$" or name:find "Output$" or name:find "Result$"
+  return (name:find "Response$" or name:find "Output$" or name:find "Result$") ~= nil
 end
 
 local function by_path(a, b)
@@ -77,7 +77,10 @@ end
 function methods:encode(name, value, options)
   local constraints = options and options.constraints
   if constraints == nil then
-    constraints = not is_output(name)
+    constraints = self.constrained[name]
+    if constraints == nil then
+      constraints = not is_output(name)
+    end
   end
   local json, problems = self.compiled:encode(name, value, constraints)
   if json then
@@ -117,7 +120,12 @@ end
 --   String = { type = "string" },
 -- }
 function codec.compile(shapes)
-  return setmetatable({ compiled = core.codec.compile(shapes) }, metatable)
+  local compiled = core.codec.compile(shapes)
+  local constrained = {} -- the names of the shapes: whether constraints are checked unless an option says so
+  for name in pairs(shapes) do
+    constrained[name] = not is_output(name)
+  end
+  return setmetatable({ compiled = compiled, constrained = constrained }, metatable)
 end
 
 return codec

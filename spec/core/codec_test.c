@@ -82,6 +82,30 @@ static void rounds_every_random_number_both_ways(void) {
 }
 
 
+static void reads_short_numbers_in_one_go_and_to_the_same_value(void) {
+  static const char *const texts[] = { "0.5", "-0.125", "7", "0", "12", "1725900001.678", "999999999999999", "0.00000000000001", "-7.25" };
+  static const char *const left[] = { "", "-", "-.5", ".5", "1.", "01", "00.5", "1e5", "1.5E2", "1234567890123456", "0.1234567890123456" };
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    double value = 0;
+    CHECK_EQ_INT(strlen(texts[i]), chsm_number_read(texts[i], strlen(texts[i]), &value));
+    CHECK(value == strtod(texts[i], NULL));
+  }
+  double ignored;
+  for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+    CHECK_EQ_INT(0, chsm_number_read(left[i], strlen(left[i]), &ignored));
+  CHECK_EQ_INT(3, chsm_number_read("1.5,", 4, &ignored));
+
+  int wrong = 0;
+  for (int i = 0; i < 20000; i++) {
+    char text[CHSM_NUMBER_TEXT + 1];
+    double value = 0, expected = (double)(random_bits() >> (24 + random_bits() % 30)) / 1000;
+    size_t length = chsm_number_from_double(expected, text), read = chsm_number_read(text, length, &value);
+    wrong += read && (read != length || value != expected);
+  }
+  CHECK_EQ_INT(0, wrong);
+}
+
+
 static void writes_numbers_shortly(void) {
   static const struct {
     double value;
@@ -379,6 +403,7 @@ static void keeps_buffers_inside_their_caps(void) {
 int main(void) {
   reads_numbers_as_the_c_library_does();
   rounds_every_random_number_both_ways();
+  reads_short_numbers_in_one_go_and_to_the_same_value();
   writes_numbers_shortly();
   knows_the_grammar_of_numbers();
   takes_integers_of_64_bits_and_no_more();

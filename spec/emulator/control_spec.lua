@@ -196,6 +196,16 @@ describe("the controls", function()
     assert.is_nil(events[2].parameters.snapshot)
   end)
 
+  it("tell what became of what was there before they went back", function()
+    local id = service:create_cluster()
+    use("restore", { snapshot = use("snapshot").snapshot })
+    use("advance", { seconds = 120 })
+    local events = use("events", { id = id }).events
+    assert.are.equal(2, #events)
+    assert.are.equal("CREATE_IN_PROGRESS", events[2].from)
+    assert.are.equal("UNINITIALIZED", events[2].to)
+  end)
+
   it("say what is wrong", function()
     local id = service:create_cluster()
     for _, case in ipairs {

@@ -8,6 +8,8 @@
 
 #define WORK_TYPE "cloudhsmv2.codec.work"
 
+enum { WORK_AT = 0, MOST_KEPT = 64 * 1024 };
+
 
 /* A fresh work area on top of the stack. May raise. [-0, +1] */
 chsm_work *chsm_new_work(lua_State *L) {
@@ -21,10 +23,34 @@ chsm_work *chsm_new_work(lua_State *L) {
 /* The end of a work area, by hand or by __gc: idempotent, raises nothing. */
 void chsm_free_work(chsm_work *work) {
   chsm_buffer_wipe(&work->out);
-  chsm_buffer_wipe(&work->path);
   chsm_buffer_wipe(&work->problems);
   chsm_buffer_wipe(&work->message);
   chsm_buffer_wipe(&work->keys);
+}
+
+
+/* Pushes the model's own work area, or a new one while that is in use: a finalizer that encodes may run while another's result is pushed.
+   `keys` is the index of the model's names, whose number 0 it is. May raise. [-0, +1] */
+chsm_work *chsm_take_work(lua_State *L, int keys) {
+  lua_rawgeti(L, keys, WORK_AT);
+  chsm_work *work = lua_touserdata(L, -1);
+  if (!work || work->busy) {
+    lua_pop(L, 1);
+    work = chsm_new_work(L);
+  }
+  work->busy = true;
+  return work;
+}
+
+
+/* Ends the use of a work area that nothing went wrong in. What was written is zeroed; the memory stays, unless it is much. */
+void chsm_give_work(chsm_work *work) {
+  if (work->out.capacity > MOST_KEPT)
+    chsm_free_work(work);
+  else
+    chsm_buffer_clear(&work->out);
+  work->keys.length = 0;
+  work->busy = false;
 }
 
 
@@ -269,6 +295,8 @@ static int codec_compile(lua_State *L) {
   lua_newtable(L);
   lua_pushvalue(L, 3);
   chsm_setuservalue(L, 2);
+  chsm_new_work(L);
+  lua_rawseti(L, 3, WORK_AT);
   compiler c = { .L = L, .model = model, .shapes = 1, .keys = 3 };
 
   uint32_t count = 0;

@@ -18,14 +18,16 @@ enum {
 
 /* Buffers of one call, in a userdata so that a Lua error cannot leak them. */
 typedef struct chsm_work {
+  bool busy; /* somebody writes into it */
   chsm_buffer out;
-  chsm_buffer path;
   chsm_buffer problems; /* records: length of path, length of message, path, message */
   chsm_buffer message;
   chsm_buffer keys; /* a stack: the keys of the maps that are being written */
 } chsm_work;
 
 chsm_work *chsm_new_work(lua_State *L);
+chsm_work *chsm_take_work(lua_State *L, int keys);
+void chsm_give_work(chsm_work *work);
 void chsm_free_work(chsm_work *work);
 chsm_shape *chsm_check_shape(lua_State *L, const chsm_model *model);
 

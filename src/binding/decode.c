@@ -86,10 +86,8 @@ static chsm_buffer *scratch(decoder *d) {
 /* Reads the string that comes next; `token` stands until the next string is read. */
 static bool read_string(decoder *d, chsm_json_token *token) {
   const char *start = d->reader.at + 1;
-  const char *at = start;
-  while (at < d->reader.end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\' && at - start < 32)
-    at++;
-  if (at < d->reader.end && *at == '"') { /* short and plain, like nearly all of them */
+  const char *at = chsm_json_plain_run(start, d->reader.end);
+  if (at < d->reader.end && *at == '"') { /* plain, like nearly all of them */
     token->bytes = start;
     token->length = (size_t)(at - start);
     d->reader.at = at + 1;
@@ -149,6 +147,9 @@ static bool decode_integer(decoder *d) {
 /* The number that comes next as a double. */
 static bool read_double(decoder *d, double *value) {
   chsm_json_token token;
+  size_t length = chsm_number_read(d->reader.at, (size_t)(d->reader.end - d->reader.at), value);
+  d->reader.at += length;
+  if (length) return true;
   if (chsm_json_number(&d->reader, &token) != CHSM_OK) return fail(d, "not a number");
   if (chsm_number_to_double(token.bytes, token.length, value) != CHSM_OK) return fail(d, "a number that is too large");
   return true;
@@ -282,6 +283,19 @@ static bool read_key(decoder *d, chsm_json_token *key) {
 }
 
 
+/* Whether the member that is expected, by its number from 1, comes next; takes its name then. Members mostly come in the same order, and to
+   compare is cheaper than to read. A name is expected only once it was read in plain text. */
+static bool take_expected(decoder *d, const chsm_shape *shape, uint32_t expected) {
+  if (!expected) return false;
+  const chsm_name *name = &shape->wire.list[expected - 1];
+  const char *at = d->reader.at;
+  if ((size_t)(d->reader.end - at) < (size_t)name->length + 2 || at[0] != '"' || at[name->length + 1] != '"') return false;
+  if (memcmp(at + 1, name->text, name->length) != 0) return false;
+  d->reader.at = at + name->length + 2;
+  return true;
+}
+
+
 static bool take_colon(decoder *d) { return chsm_json_take(&d->reader, ':') || fail(d, "expected : after the name of a member"); }
 
 
@@ -397,20 +411,29 @@ static bool decode_structure(decoder *d, chsm_shape *shape) {
   lua_createtable(L, 0, (int)shape->usual_size);
   place here = { .up = d->where };
   uint64_t seen[WATCHED / 64] = { 0 };
+  uint32_t *expected = &shape->first;
   int count = 0;
   bool ok = true;
   d->where = &here;
   if (!chsm_json_take(&d->reader, '}')) {
     do {
-      chsm_json_token key;
-      if (!read_key(d, &key)) return false;
-      long index = chsm_names_find(&shape->wire, key.bytes, key.length);
-      if (index == CHSM_NO_NAME) {
-        lua_pushlstring(L, key.bytes, key.length);
-        here.name = lua_tolstring(L, -1, &here.length);
-        if (!take_colon(d) || !keep_unknown(d, shape)) return false;
-        continue;
+      long index;
+      chsm_json_peek(&d->reader);
+      if (take_expected(d, shape, *expected)) {
+        index = (long)*expected - 1;
+      } else {
+        chsm_json_token key;
+        if (!read_key(d, &key)) return false;
+        index = chsm_names_find(&shape->wire, key.bytes, key.length);
+        if (index == CHSM_NO_NAME) {
+          lua_pushlstring(L, key.bytes, key.length);
+          here.name = lua_tolstring(L, -1, &here.length);
+          if (!take_colon(d) || !keep_unknown(d, shape)) return false;
+          continue;
+        }
+        if (key.bytes + key.length + 1 == d->reader.at) *expected = (uint32_t)index + 1; /* no escapes: it lies in the text */
       }
+      expected = &shape->members[index].next;
       here.name = shape->wire.list[index].text;
       here.length = shape->wire.list[index].length;
       if (!take_colon(d)) return false;

@@ -21,6 +21,14 @@ typedef struct ancestor {
   const struct ancestor *up;
 } ancestor;
 
+/* A place inside the value, for the path of a problem. `name` is NULL for an element of a list. */
+typedef struct place {
+  const struct place *up;
+  const char *name;
+  size_t length;
+  int64_t index;
+} place;
+
 typedef struct encoder {
   lua_State *L;
   const chsm_model *model;
@@ -31,6 +39,7 @@ typedef struct encoder {
   size_t problem_count;
   chsm_status status; /* of the buffers; once bad, nothing more is written */
   const ancestor *ancestors;
+  const place *where;
 } encoder;
 
 static void encode_value(encoder *e, const chsm_shape *shape, const chsm_member *member);
@@ -93,13 +102,34 @@ static void say_value(encoder *e) {
 }
 
 
-/* Files what was said as a problem of the current path. */
+/* Appends the path of a place to the problems: "Filters.states[2]". `start` is where it begins there. */
+static void put_path(encoder *e, const place *where, size_t start) {
+  chsm_buffer *out = &e->work->problems;
+  char text[CHSM_NUMBER_TEXT];
+  if (!where) return;
+  put_path(e, where->up, start);
+  if (where->name) {
+    if (out->length > start) put_into(e, out, ".", 1);
+    put_into(e, out, where->name, where->length);
+  } else {
+    put_into(e, out, "[", 1);
+    put_into(e, out, text, chsm_number_from_integer(where->index, text));
+    put_into(e, out, "]", 1);
+  }
+}
+
+
+/* Files what was said as a problem of the current place. */
 static void problem(encoder *e) {
   chsm_work *work = e->work;
-  size_t lengths[2] = { work->path.length, work->message.length };
+  size_t head = work->problems.length, lengths[2] = { 0, work->message.length };
   if (e->problem_count++ < MOST_PROBLEMS) {
     put_into(e, &work->problems, (const char *)lengths, sizeof lengths);
-    put_into(e, &work->problems, work->path.bytes, work->path.length);
+    put_path(e, e->where, work->problems.length);
+    if (e->status == CHSM_OK) {
+      lengths[0] = work->problems.length - head - sizeof lengths;
+      memcpy(work->problems.bytes + head, lengths, sizeof lengths);
+    }
     put_into(e, &work->problems, work->message.bytes, work->message.length);
   }
   chsm_buffer_clear(&work->message);
@@ -125,29 +155,21 @@ static void below(encoder *e, const char *what, double value, const chsm_shape *
 }
 
 
-/* Adds ".name" or "[index]" to the path; returns the length to go back to. */
-static size_t enter_name(encoder *e, const char *name, size_t length) {
-  size_t back = e->work->path.length;
-  if (back) put_into(e, &e->work->path, ".", 1);
-  put_into(e, &e->work->path, name, length);
-  return back;
+/* Goes to a member, until `leave`. The caller keeps `here` and the name. */
+static void enter_name(encoder *e, place *here, const char *name, size_t length) {
+  *here = (place) { .up = e->where, .name = name, .length = length };
+  e->where = here;
 }
 
 
-static size_t enter_index(encoder *e, int64_t index) {
-  char text[CHSM_NUMBER_TEXT];
-  size_t back = e->work->path.length;
-  put_into(e, &e->work->path, "[", 1);
-  put_into(e, &e->work->path, text, chsm_number_from_integer(index, text));
-  put_into(e, &e->work->path, "]", 1);
-  return back;
+/* Goes to an element, until `leave`. */
+static void enter_index(encoder *e, place *here, int64_t index) {
+  *here = (place) { .up = e->where, .index = index };
+  e->where = here;
 }
 
 
-/* A shorter path needs no memory, so leaving works even after a failure. */
-static void leave(encoder *e, size_t back) {
-  if (e->work->path.length > back) e->work->path.length = back;
-}
+static void leave(encoder *e, const place *here) { e->where = here->up; }
 
 
 /* Whether the table on top may be walked into; files the problem otherwise. The caller sets and resets `ancestors`. */
@@ -326,10 +348,11 @@ static int64_t list_length(encoder *e) {
     lua_pop(L, 1);
     if (missing) break;
   }
-  size_t back = enter_index(e, hole);
+  place here;
+  enter_index(e, &here, hole);
   say(e, "the list has a hole here");
   problem(e);
-  leave(e, back);
+  leave(e, &here);
   return -1;
 }
 
@@ -359,12 +382,13 @@ static void encode_list(encoder *e, const chsm_shape *shape) {
   e->depth++;
   put(e, "[", 1);
   for (int64_t i = 1; i <= count && e->status == CHSM_OK; i++) {
-    size_t back = enter_index(e, i);
+    place here;
+    enter_index(e, &here, i);
     if (i > 1) put(e, ",", 1);
     lua_rawgeti(L, -1, (int)i);
     encode_element(e, shape);
     lua_pop(L, 1);
-    leave(e, back);
+    leave(e, &here);
   }
   put(e, "]", 1);
   e->depth--;
@@ -413,7 +437,7 @@ static bool collect_keys(encoder *e, int map) {
     lua_pushvalue(L, -1); /* for lua_next, which takes it away */
   }
   if (e->status != CHSM_OK) return false;
-  if (keys->length > base) qsort(keys->bytes + base, (keys->length - base) / sizeof(map_key), sizeof(map_key), by_text);
+  if (keys->length > base + sizeof(map_key)) qsort(keys->bytes + base, (keys->length - base) / sizeof(map_key), sizeof(map_key), by_text);
   return true;
 }
 
@@ -439,7 +463,8 @@ static void encode_map(encoder *e, const chsm_shape *shape) {
     for (size_t i = 0; i < count && e->status == CHSM_OK; i++) {
       map_key one; /* by copy: deeper maps may move the buffer */
       memcpy(&one, keys->bytes + base + i * sizeof one, sizeof one);
-      size_t back = enter_name(e, one.text, one.length);
+      place here;
+      enter_name(e, &here, one.text, one.length);
       if (i) put(e, ",", 1);
       encode_text(e, one.text, one.length);
       put(e, ":", 1);
@@ -447,7 +472,7 @@ static void encode_map(encoder *e, const chsm_shape *shape) {
       lua_rawget(L, map);
       encode_element(e, shape);
       lua_pop(L, 1);
-      leave(e, back);
+      leave(e, &here);
     }
     put(e, "}", 1);
     e->depth--;
@@ -458,9 +483,11 @@ static void encode_map(encoder *e, const chsm_shape *shape) {
 }
 
 
-/* Files every key of the structure on top of the stack that the shape does not have. */
-static void find_unknown(encoder *e, const chsm_shape *shape) {
+/* Files every key of the structure on top of the stack that the shape does not have. Returns which of the shape's first 64 members are
+   there, as bits. */
+static uint64_t find_members(encoder *e, const chsm_shape *shape) {
   lua_State *L = e->L;
+  uint64_t present = 0;
   int table = lua_gettop(L);
   for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
     size_t length;
@@ -473,8 +500,13 @@ static void find_unknown(encoder *e, const chsm_shape *shape) {
       continue;
     }
     const char *key = lua_tolstring(L, -2, &length);
-    if (chsm_names_find(&shape->names, key, length) != CHSM_NO_NAME) continue;
-    size_t back = enter_name(e, key, length < LONGEST_SHOWN ? length : LONGEST_SHOWN);
+    long known = chsm_names_find(&shape->names, key, length);
+    if (known != CHSM_NO_NAME) {
+      if (known < 64) present |= UINT64_C(1) << known;
+      continue;
+    }
+    place here;
+    enter_name(e, &here, key, length < LONGEST_SHOWN ? length : LONGEST_SHOWN);
     long nearest = chsm_names_nearest(&shape->names, key, length);
     say(e, "unknown member");
     if (nearest != CHSM_NO_NAME) {
@@ -491,8 +523,9 @@ static void find_unknown(encoder *e, const chsm_shape *shape) {
       say(e, ", this structure has none");
     }
     problem(e);
-    leave(e, back);
+    leave(e, &here);
   }
+  return present;
 }
 
 
@@ -503,7 +536,7 @@ static void encode_structure(encoder *e, const chsm_shape *shape) {
     return;
   }
   if (!may_enter(e)) return;
-  find_unknown(e, shape);
+  uint64_t present = find_members(e, shape);
   ancestor self = { lua_topointer(L, -1), e->ancestors };
   e->ancestors = &self;
   e->depth++;
@@ -511,6 +544,7 @@ static void encode_structure(encoder *e, const chsm_shape *shape) {
   uint32_t written = 0;
   for (uint32_t i = 0; i < shape->names.count && e->status == CHSM_OK; i++) {
     const chsm_member *member = &shape->members[i];
+    if (i < 64 && !(present >> i & 1) && !(member->required && e->constraints)) continue;
     lua_rawgeti(L, e->keys, (int)(shape->first_name + i) + 1);
     lua_rawget(L, -2);
     bool absent = lua_type(L, -1) == LUA_TNIL || is_null(L);
@@ -518,7 +552,8 @@ static void encode_structure(encoder *e, const chsm_shape *shape) {
       lua_pop(L, 1);
       continue;
     }
-    size_t back = enter_name(e, shape->names.list[i].text, shape->names.list[i].length);
+    place here;
+    enter_name(e, &here, shape->names.list[i].text, shape->names.list[i].length);
     if (absent) {
       say(e, "required member is missing");
       problem(e);
@@ -528,7 +563,7 @@ static void encode_structure(encoder *e, const chsm_shape *shape) {
       put(e, ":", 1);
       encode_value(e, &e->model->shapes[member->shape], member);
     }
-    leave(e, back);
+    leave(e, &here);
     lua_pop(L, 1);
   }
   put(e, "}", 1);
@@ -660,29 +695,33 @@ int chsm_model_encode(lua_State *L) {
   bool constraints = lua_toboolean(L, 4);
   lua_settop(L, 3);
   chsm_getuservalue(L, 1);
-  chsm_work *work = chsm_new_work(L);
+  chsm_work *work = chsm_take_work(L, 4);
   encoder e = { .L = L, .model = model, .work = work, .keys = 4, .constraints = constraints, .status = CHSM_OK };
   luaL_checkstack(L, CHSM_CODEC_SLOTS, "value");
   lua_pushvalue(L, 3);
   encode_value(&e, shape, NULL);
   if (e.status == CHSM_TOO_LARGE) {
-    work->path.length = work->problems.length = 0;
+    work->problems.length = 0;
+    e.where = NULL;
     e.status = CHSM_OK;
     say(&e, "the request would be larger than 8 MiB");
     problem(&e);
   }
   if (e.status != CHSM_OK) {
     chsm_free_work(work);
+    work->busy = false;
     return luaL_error(L, "not enough memory");
   }
   int results = 1;
   if (e.problem_count) {
     lua_pushnil(L);
     push_problems(L, &work->problems);
+    chsm_free_work(work);
+    work->busy = false;
     results = 2;
   } else {
     lua_pushlstring(L, work->out.bytes, work->out.length);
+    chsm_give_work(work);
   }
-  chsm_free_work(work);
   return results;
 }

@@ -27,16 +27,6 @@ chsm_status chsm_buffer_reserve(chsm_buffer *buffer, size_t extra) {
 }
 
 
-/* Appends `length` bytes. On failure nothing was appended and the buffer stays usable. */
-chsm_status chsm_buffer_append(chsm_buffer *buffer, const char *bytes, size_t length) {
-  chsm_status status = chsm_buffer_reserve(buffer, length);
-  if (status != CHSM_OK) return status;
-  if (length) memcpy(buffer->bytes + buffer->length, bytes, length);
-  buffer->length += length;
-  return CHSM_OK;
-}
-
-
 /* Forgets the content and keeps the memory for reuse, zeroed where it was written. */
 void chsm_buffer_clear(chsm_buffer *buffer) {
   if (buffer->length) OPENSSL_cleanse(buffer->bytes, buffer->length);

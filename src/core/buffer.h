@@ -2,6 +2,7 @@
 #define CHSM_BUFFER_H
 
 #include <stddef.h>
+#include <string.h>
 
 #pragma GCC visibility push(hidden)
 
@@ -17,9 +18,20 @@ typedef struct chsm_buffer {
 } chsm_buffer;
 
 chsm_status chsm_buffer_reserve(chsm_buffer *buffer, size_t extra);
-chsm_status chsm_buffer_append(chsm_buffer *buffer, const char *bytes, size_t length);
 void chsm_buffer_clear(chsm_buffer *buffer);
 void chsm_buffer_wipe(chsm_buffer *buffer);
+
+
+/* Appends `length` bytes. On failure nothing was appended and the buffer stays usable. */
+static inline chsm_status chsm_buffer_append(chsm_buffer *buffer, const char *bytes, size_t length) {
+  if (length > buffer->capacity - buffer->length || (buffer->cap && length > buffer->cap - buffer->length)) {
+    chsm_status status = chsm_buffer_reserve(buffer, length);
+    if (status != CHSM_OK) return status;
+  }
+  if (length) memcpy(buffer->bytes + buffer->length, bytes, length);
+  buffer->length += length;
+  return CHSM_OK;
+}
 
 #pragma GCC visibility pop
 

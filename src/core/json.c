@@ -1,41 +1,13 @@
 #include "json.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #include "hex.h"
 #include "number.h"
 
-static const uint64_t ONES = UINT64_C(0x0101010101010101);
-static const uint64_t HIGHS = UINT64_C(0x8080808080808080);
-
-
 static chsm_status fail(chsm_json_reader *reader, const char *problem) {
   reader->problem = problem;
   return CHSM_INVALID;
-}
-
-
-/* Whether any of 8 bytes is a quote, a backslash, a control character or not ASCII: what ends a plain run of a string.
-   The classic test for a zero byte, (x - 1) & ~x & 0x80, on what is left after xor with the byte that is looked for. */
-static bool has_special(uint64_t chunk) {
-  uint64_t quote = chunk ^ (ONES * '"');
-  uint64_t escape = chunk ^ (ONES * '\\');
-  return ((((quote - ONES) & ~quote) | ((escape - ONES) & ~escape) | (chunk - ONES * 0x20) | chunk) & HIGHS) != 0;
-}
-
-
-/* The first byte from `at` on that does not belong to a plain run, or `end`. */
-static const char *plain_run(const char *at, const char *end) {
-  while (end - at >= 8) {
-    uint64_t chunk;
-    memcpy(&chunk, at, sizeof chunk);
-    if (has_special(chunk)) break;
-    at += 8;
-  }
-  while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\')
-    at++;
-  return at;
 }
 
 
@@ -67,24 +39,6 @@ size_t chsm_utf8_check(const char *bytes, size_t length, size_t *characters) {
     (*characters)++;
   }
   return (size_t)(at - bytes);
-}
-
-
-/* Skips white space; the next byte, or -1 at the end of the text. */
-int chsm_json_peek(chsm_json_reader *reader) {
-  const char *at = reader->at;
-  while (at < reader->end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
-    at++;
-  reader->at = at;
-  return at < reader->end ? (unsigned char)*at : -1;
-}
-
-
-/* Takes `c` if it comes next, white space aside. */
-bool chsm_json_take(chsm_json_reader *reader, char c) {
-  if (chsm_json_peek(reader) != (unsigned char)c) return false;
-  reader->at++;
-  return true;
 }
 
 
@@ -162,7 +116,7 @@ chsm_status chsm_json_string(chsm_json_reader *reader, chsm_buffer *scratch, chs
   const char *start = ++reader->at;
   bool copied = false;
   for (;;) {
-    reader->at = plain_run(reader->at, reader->end);
+    reader->at = chsm_json_plain_run(reader->at, reader->end);
     if (reader->at == reader->end) return fail(reader, "the text ends inside a string");
     if (*reader->at == '"') break;
     if ((unsigned char)*reader->at < 0x20) return fail(reader, "a control character in a string");
@@ -213,10 +167,10 @@ chsm_status chsm_json_write_string(chsm_buffer *out, const char *bytes, size_t l
   size_t undo = out->length;
   chsm_status status = chsm_buffer_append(out, "\"", 1);
   while (status == CHSM_OK && bytes < end) {
-    const char *stop = plain_run(bytes, end);
+    const char *stop = chsm_json_plain_run(bytes, end);
     size_t step;
     while (stop < end && (unsigned char)*stop >= 0x80 && (step = sequence(stop, end)) != 0)
-      stop = plain_run(stop + step, end);
+      stop = chsm_json_plain_run(stop + step, end);
     status = chsm_buffer_append(out, bytes, (size_t)(stop - bytes));
     if (status != CHSM_OK || stop == end) break;
     unsigned char c = (unsigned char)*stop;

@@ -167,6 +167,30 @@ static double nearest(big *numerator, big *denominator) {
 }
 
 
+/* Reads a number in one go where that is exact: at most 15 digits, without an exponent. Returns how many bytes it has, or 0: it takes
+   chsm_number_scan and chsm_number_to_double to tell. */
+size_t chsm_number_read(const char *text, size_t length, double *value) {
+  enum { MOST = 17 }; /* bytes: a sign, 15 digits, a point */
+  uint64_t mantissa = 0;
+  size_t at = length > 0 && text[0] == '-', first = at, point = 0;
+  if (FLT_EVAL_METHOD != 0) return 0;
+  for (; at < length && at <= MOST; at++) {
+    if (chsm_ascii_is_digit(text[at]))
+      mantissa = mantissa * 10 + (uint64_t)(text[at] - '0');
+    else if (text[at] == '.' && !point && at > first)
+      point = at;
+    else
+      break;
+  }
+  if (at == first || at > MOST || (point && at == point + 1) || (at < length && (text[at] == 'e' || text[at] == 'E'))) return 0;
+  size_t digits = at - first - (point ? 1 : 0), decimals = point ? at - point - 1 : 0;
+  if (digits > 15 || (text[first] == '0' && digits > 1 && point != first + 1)) return 0;
+  double magnitude = (double)mantissa / POWERS[decimals];
+  *value = first ? -magnitude : magnitude;
+  return at;
+}
+
+
 /* `text` is a number that chsm_number_scan took whole. CHSM_TOO_LARGE: no finite double is near it. */
 chsm_status chsm_number_to_double(const char *text, size_t length, double *value) {
   size_t at = 0;

@@ -13,6 +13,7 @@ enum {
   CHSM_NUMBER_TEXT = 32, /* bytes that hold any number written here; there is no NUL */
 };
 
+size_t chsm_number_read(const char *text, size_t length, double *value);
 size_t chsm_number_scan(const char *text, size_t length, bool *integral);
 chsm_status chsm_number_to_double(const char *text, size_t length, double *value);
 chsm_status chsm_number_to_integer(const char *text, size_t length, int64_t *value);

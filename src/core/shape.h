@@ -48,6 +48,7 @@ typedef struct chsm_member {
   bool required;
   bool has_format;
   chsm_date_format format; /* of a timestamp, where the member says so */
+  uint32_t next;           /* number, from 1, of the member that came after this one in the last answer: a hint; 0: none */
 } chsm_member;
 
 typedef struct chsm_shape {
@@ -63,6 +64,7 @@ typedef struct chsm_shape {
   chsm_names wire;      /* the same in JSON; `list` is the same pointer where no member has another name there */
   chsm_member *members; /* a structure's, one for each name */
   uint32_t first_name;  /* number of the first member among all members of the model */
+  uint32_t first;       /* as `next`, of the member that came first */
   uint32_t usual_size;  /* how many elements or members were seen last: a hint and nothing more */
 } chsm_shape;
 

@@ -102,28 +102,42 @@ local function compare(self, time, store, before, shown)
   end
 end
 
+local function remember(self, record, shown)
+  local now = {}
+  for _, entry in ipairs(shown) do
+    now[entry.id] = entry
+  end
+  self.seen[record] = next(now) and now or nil
+end
+
+--- Looks at a world, so that what it shows is not taken for news.
+-- @tparam table world
+function methods:look(world)
+  for _, held in ipairs(world.collections) do
+    for _, record in ipairs(held.collection.items) do
+      remember(self, record, shown_by(record))
+    end
+  end
+end
+
 --- Compares what a world shows with what it showed before.
 -- @tparam table world
--- @tparam ?number time when it became so; nil: it is only looked at
+-- @tparam number time seconds since 1970 when it became so
 function methods:observe(world, time)
   local changed = {}
   world:observe(function(record, store, gone)
-    if not is_unchanged(self.seen[record], record, gone) then
+    local before = self.seen[record]
+    if not is_unchanged(before, record, gone) then
       local shown = gone and {} or shown_by(record)
-      local before = self.seen[record] or {}
-      local any = shown[1] or select(2, next(before))
-      changed[#changed + 1] = { id = any and any.id or "", store = store, before = before, shown = shown }
-      local now = {}
-      for _, entry in ipairs(shown) do
-        now[entry.id] = entry
-      end
-      self.seen[record] = not gone and now or nil
+      local any = shown[1] or select(2, next(before or {}))
+      changed[#changed + 1] = { id = any and any.id or "", store = store, before = before or {}, shown = shown }
+      remember(self, record, shown)
     end
   end)
   table.sort(changed, function(a, b)
     return a.id < b.id
   end)
-  for _, entry in ipairs(time and changed or {}) do
+  for _, entry in ipairs(changed) do
     compare(self, time, entry.store, entry.before, entry.shown)
   end
 end

@@ -59,7 +59,7 @@ local function adopt(self, world)
   if self.journal then
     world:keep()
   end
-  self.history:observe(world)
+  self.history:look(world)
   self.mark = self.history:mark()
 end
 

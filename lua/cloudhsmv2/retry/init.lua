@@ -1,7 +1,6 @@
 --- Whether and when a failed attempt is followed by another: the policy of a client, by its mode.
 -- @module cloudhsmv2.retry
 
-local adaptive = require "cloudhsmv2.retry.adaptive"
 local standard = require "cloudhsmv2.retry.standard"
 
 local retry = {}
@@ -16,7 +15,7 @@ local retry = {}
 function retry.new(options)
   return standard.new {
     random = options.random,
-    limiter = options.mode == "adaptive" and adaptive.new() or nil,
+    limiter = options.mode == "adaptive" and require("cloudhsmv2.retry.adaptive").new() or nil,
     quota = options.quota,
     most_delay = options.most_delay,
   }
