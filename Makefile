@@ -7,7 +7,6 @@ PREFIX      ?= /usr/local
 LUA_VERSION ?= 5.4
 BUILD       ?= build
 DIR         ?= ../shared/conformance
-RUNS        ?= 100000
 
 # The name pkg-config has for a Lua: lua5.4 on Debian, lua-5.4 or lua54 elsewhere; nothing where it is not installed.
 names = $(if $(filter jit,$1),luajit,lua$1 lua-$1 lua$(subst .,,$1))
@@ -153,6 +152,7 @@ bench-emulator: ## how many signed requests one emulator serves a second, and ho
 	@$(call HERE,5.4) spec/emulator/bench.lua $(LOAD)
 	@$(call HERE,jit) spec/emulator/bench.lua $(LOAD)
 
+model: RUNS := $(if $(filter command line,$(origin RUNS)),$(RUNS),100000)
 model: ## random walks over the emulator against a much simpler model: make model RUNS=100000 SEED=
 	@spec/tools/setup test
 	@$(PARALLEL) all LUA_VERSIONS=jit

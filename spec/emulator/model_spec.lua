@@ -51,11 +51,12 @@ describe("the model", function()
       return (pcall(invariants.check_pages, before, seen, after, newest_first))
     end
     local both = { a = true, b = true }
-    assert.is_true(check(both, { "a", "b" }, both, true))
-    assert.is_true(check(both, { "a" }, { a = true }, true))
-    assert.is_true(check({ a = true }, { "a", "b" }, both, false))
-    assert.is_false(check(both, { "a" }, both, true))
-    assert.is_false(check(both, { "a", "b", "a" }, both, true))
-    assert.is_false(check({ a = true }, { "a", "b" }, both, true))
+    local a, b, new = { id = "a" }, { id = "b" }, { id = "c", is_new = true }
+    assert.is_true(check(both, { a, b }, both, true))
+    assert.is_true(check(both, { a }, { a = true }, true))
+    assert.is_true(check(both, { a, b, new }, both, false))
+    assert.is_false(check(both, { a }, both, true))
+    assert.is_false(check(both, { a, b, a }, both, true))
+    assert.is_false(check(both, { a, b, new }, both, true))
   end)
 end)

@@ -55,7 +55,7 @@ end
 -- @tparam number now seconds since 1970
 -- @treturn ?string nil when nothing is
 function methods:problem(csr, signed_cert, trust_anchor, now)
-  local signed, anchors = pem.certificates(signed_cert), pem.certificates(trust_anchor)
+  local signed, anchors = pem.decode(signed_cert, "CERTIFICATE"), pem.decode(trust_anchor, "CERTIFICATE")
   if not signed or #signed > 1 then
     -- [documented, API reference] SignedCert is one certificate in PEM form
     return "SignedCert must be one certificate in PEM form."

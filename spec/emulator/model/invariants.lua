@@ -161,6 +161,8 @@ local function backup_states(store, backup, now)
       return { READY = true }
     end
     return { READY = true, PENDING_DELETION = true, DELETED = true }, true -- purged at a time that nobody told
+  elseif backup.fails then
+    return { DELETED = true }, now >= backup.copied_at + TIMES.copy + TIMES.deleted_listed
   elseif state == "PENDING_DELETION" and now < backup.DeleteTimestamp then
     return { PENDING_DELETION = true }
   end
@@ -836,18 +838,18 @@ function methods:replaced_hsm(key, cluster_id, hsm_id, other_id, now)
   hsm.State, hsm.since, hsm.fails = "CREATE_IN_PROGRESS", now, nil
 end
 
---- What is claimed of pages: everything that was there all the time was seen once, nothing twice, and nothing that came in
--- the meantime before what had been seen already.
+--- What is claimed of pages: everything that was there all the time was seen once, nothing twice, and where the newest comes
+-- first, nothing that is newer than the first page.
 -- @tparam table before set of ids before the first page
--- @tparam table seen list of ids in the order of the pages
+-- @tparam table seen list of `id` and `is_new` (made after the first page), in the order of the pages
 -- @tparam table after set of ids after the last page
--- @tparam boolean newest_first whether what is new belongs before the first page
+-- @tparam boolean newest_first
 function invariants.check_pages(before, seen, after, newest_first)
   local count = {}
-  for _, id in ipairs(seen) do
-    claim(not count[id], "%s is on two pages", id)
-    count[id] = true
-    claim(before[id] or not newest_first, "%s came after the first page, and is on a later one", id)
+  for _, item in ipairs(seen) do
+    claim(not count[item.id], "%s is on two pages", item.id)
+    count[item.id] = true
+    claim(not (newest_first and item.is_new), "%s came after the first page, and is on a later one", item.id)
   end
   for id in pairs(before) do
     claim(count[id] or not after[id], "%s was there all the time, and is on no page", id)

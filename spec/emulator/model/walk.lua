@@ -512,12 +512,12 @@ function things.read_pages(self, place)
     return ids
   end
 
-  local before, seen = set(), {}
+  local before, seen, began = set(), {}, self:now()
   repeat
     local status, output = self:call(place, operation, input)
     claim(status == 200, "a page is refused: %s", cjson.encode(output))
     for _, item in ipairs(output[list.member]) do
-      seen[#seen + 1] = item[list.id]
+      seen[#seen + 1] = { id = item[list.id], is_new = item.CreateTimestamp > began }
     end
     input.NextToken = output.NextToken
     if input.NextToken then
@@ -527,7 +527,8 @@ function things.read_pages(self, place)
       self:advance(self:pick { 0, 1, 25, 60 })
     end
   until not input.NextToken
-  invariants.check_pages(before, seen, set(), operation == "DescribeBackups" and not input.SortAscending)
+  local newest_first = operation == "DescribeBackups" and not input.SortAscending
+  invariants.check_pages(before, seen, set(), newest_first)
 end
 
 -- A token is good for its own query only.

@@ -16,15 +16,33 @@ describe("PEM", function()
     assert.are.same({ 17, 64, 4, 15 }, lines)
   end)
 
-  it("of certificates is taken apart, whatever white space is between them", function()
-    assert.are.equal(1, #pem.certificates(block "MA=="))
-    assert.are.equal(2, #pem.certificates("\r\n" .. block "MA==" .. " \n" .. block "MA=="))
-    assert.are.equal("-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----", pem.certificates(block "MA==")[1])
+  it("is taken apart, whatever white space is between and in its blocks", function()
+    local two = "\r\n" .. block "MA==" .. " \n" .. block "MD\r\n E="
+    assert.are.same({ "0", "01" }, pem.decode(two, "CERTIFICATE"))
+  end)
+
+  it("comes back as it was", function()
+    for length = 1, 200 do
+      local bytes = {}
+      for i = 1, length do
+        bytes[i] = string.char(i * 7 * length % 256)
+      end
+      bytes = table.concat(bytes)
+      assert.are.same({ bytes }, pem.decode(pem.encode("X Y", bytes), "X Y"))
+    end
+  end)
+
+  it("that is no base64 has no bytes", function()
+    for _, body in ipairs { "M", "MA", "MA=", "MA===", "=MA=", "MA==MA==" } do
+      assert.are.same({ "" }, pem.decode(block(body), "CERTIFICATE"), body)
+    end
   end)
 
   it("is refused when it is empty or something else is there", function()
     for _, text in ipairs { "", "hello", block "", block "\n", block "MA==" .. "x", block "M?==", "x" .. block "MA==" } do
-      assert.is_nil(pem.certificates(text), text)
+      assert.is_nil(pem.decode(text, "CERTIFICATE"), text)
     end
+    assert.is_nil(pem.decode(block "MA==", "CERTIFICATE REQUEST"))
+    assert.is_nil(pem.decode("-----BEGIN CERTIFICATE-----\nMA==\n-----END X-----\n", "CERTIFICATE"))
   end)
 end)

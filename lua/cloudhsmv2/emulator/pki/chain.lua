@@ -43,11 +43,12 @@ local function serial(self, purpose)
   return "\1" .. keys.digest(self.seed .. "/" .. purpose):sub(1, SERIAL_BYTES - 1)
 end
 
-local function root(self, purpose, name)
+local function root(self, purpose, list)
+  local name = x509.name(list)
   return x509.certificate {
     subject = name,
     issuer = name,
-    public = key(self, purpose).pair,
+    public = keys.public(key(self, purpose)),
     issuer_key = key(self, purpose),
     serial = serial(self, purpose),
     from = FROM,
@@ -71,7 +72,7 @@ local function hsm_name(hsm_id, mode)
     return ("%02X"):format(character:byte())
   end)
   local text = mode == "NON_FIPS" and "HSM:%s:PARTN:1, for non-FIPS mode" or "HSM:%s:PARTN:1, for FIPS mode"
-  return {
+  return x509.name {
     { "C", "US" },
     { "ST", "CA" },
     { "O", "Cavium" },
@@ -90,13 +91,13 @@ function methods:of_hsm(hsm_id, mode)
   --   that key signs the HSM's certificate, and the HSM's certificate has the key of the CSR
   -- [observed, measured] hardware certificates are authorities' (CA:TRUE): the guide's check with openssl needs it
   -- [ours] keys are of P-256, with `hsm_keys = "RSA"` of 2048 bits as AWS's samples
-  local hardware_name = { { "C", "US" }, { "O", "Cavium" }, { "CN", "HSM hardware " .. hsm_id } }
+  local hardware_name = x509.name { { "C", "US" }, { "O", "Cavium" }, { "CN", "HSM hardware " .. hsm_id } }
   local name = hsm_name(hsm_id, mode)
-  local function certificate(purpose, issuer, issuer_key, subject, public, is_ca)
+  local function certificate(purpose, issuer, issuer_key, subject, subject_key, is_ca)
     return x509.certificate {
       subject = subject,
       issuer = issuer,
-      public = public.pair,
+      public = keys.public(subject_key),
       issuer_key = issuer_key,
       serial = serial(self, purpose .. " of " .. hsm_id),
       from = FROM,
@@ -109,8 +110,22 @@ function methods:of_hsm(hsm_id, mode)
   return {
     ClusterCsr = x509.request(name, hsm_key),
     HsmCertificate = certificate("certificate", hardware_name, hardware_key, name, hsm_key),
-    AwsHardwareCertificate = certificate("aws", AWS_ROOT, key(self, "aws root"), hardware_name, hardware_key, true),
-    ManufacturerHardwareCertificate = certificate("maker", MAKER_ROOT, maker_key, hardware_name, hardware_key, true),
+    AwsHardwareCertificate = certificate(
+      "aws",
+      x509.name(AWS_ROOT),
+      key(self, "aws root"),
+      hardware_name,
+      hardware_key,
+      true
+    ),
+    ManufacturerHardwareCertificate = certificate(
+      "maker",
+      x509.name(MAKER_ROOT),
+      maker_key,
+      hardware_name,
+      hardware_key,
+      true
+    ),
   }
 end
 
@@ -126,11 +141,11 @@ function methods:sign(csr, now)
   if not request then
     return nil, "this is no certificate signing request in PEM form"
   end
-  local authority_key = key(self, "customer authority")
+  local authority_key, authority = key(self, "customer authority"), x509.name(CUSTOMER)
   local function certificate(purpose, subject, public, is_ca)
     return x509.certificate {
       subject = subject,
-      issuer = CUSTOMER,
+      issuer = authority,
       public = public,
       issuer_key = authority_key,
       serial = serial(self, purpose),
@@ -139,8 +154,8 @@ function methods:sign(csr, now)
       is_ca = is_ca,
     }
   end
-  local leaf = certificate(csr, request:getSubject(), request:getPublicKey())
-  return leaf, certificate("customer authority", CUSTOMER, authority_key.pair, true)
+  local leaf = certificate(csr, request.subject, request.public)
+  return leaf, certificate("customer authority", authority, keys.public(authority_key), true)
 end
 
 --- The certificates of a seed.

@@ -38,8 +38,8 @@ end
 
 --- What is wrong with the certificates of a request.
 -- @tparam string csr of the cluster, PEM
--- @tparam table signed the blocks of SignedCert, one
--- @tparam table anchors the blocks of TrustAnchor
+-- @tparam table signed the bytes of SignedCert's certificate, in a list
+-- @tparam table anchors the bytes of TrustAnchor's certificates
 -- @tparam number now seconds since 1970
 -- @treturn ?string nil when nothing is
 local function problem(csr, signed, anchors, now)
@@ -55,7 +55,7 @@ local function problem(csr, signed, anchors, now)
     return "The TrustAnchor is not an X.509 certificate."
   end
   leaf = leaf[1]
-  if not x509.same_key(leaf, request) then
+  if leaf.public ~= request.public then
     -- [documented, API reference] SignedCert is a certificate for the key of the cluster's CSR
     return "The SignedCert does not have the public key of the cluster's certificate signing request."
   end
@@ -63,7 +63,7 @@ local function problem(csr, signed, anchors, now)
   if not root then
     -- [documented, API reference] TrustAnchor is self-signed
     return "The TrustAnchor is not self-signed."
-  elseif not x509.may_be_authority(root) then
+  elseif not root.is_ca and root.version == 3 then
     -- [documented, user guide "Initialize the cluster"] a TrustAnchor with extensions says that it is an authority's
     return "The TrustAnchor is not a certificate authority's: it has no basic constraint CA:TRUE."
   end

@@ -2,17 +2,23 @@
 -- gives the same certificates everywhere. Nothing here is a secret, and nothing may be used outside of tests.
 --
 -- OpenSSL makes neither: its keys are random, and so is every ECDSA signature. Here the private key is made of a hash, the
--- nonce of a signature is that of RFC 6979, and OpenSSL's arithmetic does the rest. Needs luaossl.
+-- nonce of a signature is that of RFC 6979, and OpenSSL's arithmetic does the rest. (RSA signatures are the same every time
+-- as they are.) Needs luaossl.
 -- @module cloudhsmv2.emulator.pki.keys
 
 local der = require "cloudhsmv2.emulator.pki.der"
+local pem = require "cloudhsmv2.emulator.pki.pem"
 
 local keys = {}
 
 -- P-256 (SEC 2, section 2.4.2): the order of its group, its name, and the bytes of a number below the order.
 local ORDER = "0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"
-local P256 = "\006\008\042\134\072\206\061\003\001\007"
+local P256 = der.oid "\042\134\072\206\061\003\001\007"
 local SIZE = 32
+
+-- ecdsa-with-SHA256 (RFC 5758) and sha256WithRSAEncryption (RFC 8017)
+local ECDSA = der.sequence(der.oid "\042\134\072\206\061\004\003\002")
+local RSA = der.sequence(der.oid "\042\134\072\134\247\013\001\001\011", der.element(der.TAGS.NULL, ""))
 
 local RSA_BITS = 2048
 local RSA_EXPONENT = 65537
@@ -53,9 +59,14 @@ local function key_of(scalar)
   return openssl("pkey").new(bytes, "DER")
 end
 
--- The x coordinate of a public key, which is shown as one number: 4, x, y.
+-- The public half of luaossl's key: a SubjectPublicKeyInfo.
+local function public_of(pair)
+  return pem.decode(pair:toPEM "public", "PUBLIC KEY")[1]
+end
+
+-- The x coordinate of a public key, which ends with x and y. (luaossl's getParameters tells it too, and leaks.)
 local function x_of(pair)
-  return number(pair:getParameters().pub_key:toBinary():sub(2, 1 + SIZE))
+  return number(public_of(pair):sub(-2 * SIZE, -SIZE - 1))
 end
 
 -- The nonce for a hash (RFC 6979, section 3.2, with SHA-256 and a group of 256 bits).
@@ -77,11 +88,7 @@ local function nonce(scalar, hash, order)
   end
 end
 
---- Signs bytes with ECDSA and SHA-256.
--- @tparam table key of P-256
--- @tparam string bytes
--- @treturn string the signature's DER
-function keys.sign(key, bytes)
+local function sign_elliptic(key, bytes)
   local order = small(ORDER)
   local hash = keys.digest(bytes)
   local k = nonce(key.scalar, hash, order)
@@ -89,6 +96,31 @@ function keys.sign(key, bytes)
   local inverse = k:mod_exp(order - small(2), order) -- Fermat's: the order is prime
   local s = inverse:mod_mul(number(hash) + r * key.scalar, order)
   return der.sequence(der.integer(r:toBinary()), der.integer(s:toBinary()))
+end
+
+--- Signs bytes with SHA-256 and what the key is for.
+-- @tparam table key
+-- @tparam string bytes
+-- @treturn string the signature
+function keys.sign(key, bytes)
+  if key.scalar then
+    return sign_elliptic(key, bytes)
+  end
+  return key.pair:sign(openssl("digest").new("sha256"):update(bytes))
+end
+
+--- The algorithm of a key's signatures.
+-- @tparam table key
+-- @treturn string an AlgorithmIdentifier
+function keys.algorithm(key)
+  return key.scalar and ECDSA or RSA
+end
+
+--- The public half of a key.
+-- @tparam table key
+-- @treturn string a SubjectPublicKeyInfo
+function keys.public(key)
+  return public_of(key.pair)
 end
 
 --- The key pair on P-256 of a private number.

@@ -1,12 +1,17 @@
 --- PEM: bytes in base64 between two lines that say what they are (RFC 7468).
 -- @module cloudhsmv2.emulator.pki.pem
 
-local byte = string.byte
+local byte, char = string.byte, string.char
 local floor = math.floor
 
 local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-local CERTIFICATE = "(%-%-%-%-%-BEGIN CERTIFICATE%-%-%-%-%-([A-Za-z0-9+/= \r\n\t]-)%-%-%-%-%-END CERTIFICATE%-%-%-%-%-)"
+local BLOCK = "%-%-%-%-%-BEGIN ([A-Z ]+)%-%-%-%-%-([A-Za-z0-9+/= \r\n\t]-)%-%-%-%-%-END ([A-Z ]+)%-%-%-%-%-"
 local LINE = 64 -- characters of base64 in a line
+
+local VALUES = {}
+for i = 1, #ALPHABET do
+  VALUES[ALPHABET:byte(i)] = i - 1
+end
 
 local pem = {}
 
@@ -27,6 +32,23 @@ local function base64(bytes)
   return table.concat(out)
 end
 
+-- The bytes of base64 with white space in it; nil when it is none.
+local function unbase64(text)
+  text = text:gsub("%s", "")
+  local body, padding = text:match "^([A-Za-z0-9+/]+)(=?=?)$"
+  if not body or #text % 4 ~= 0 then
+    return nil
+  end
+  local out = {}
+  for i = 1, #body, 4 do
+    local a, b, c, d = byte(body, i, i + 3)
+    local bits = VALUES[a] * 262144 + VALUES[b] * 4096 + (VALUES[c] or 0) * 64 + (VALUES[d] or 0)
+    out[#out + 1] = char(floor(bits / 65536), floor(bits / 256) % 256, bits % 256)
+  end
+  local bytes = table.concat(out)
+  return bytes:sub(1, #bytes - #padding)
+end
+
 --- Bytes as PEM.
 -- @tparam string label as `CERTIFICATE`
 -- @tparam string bytes
@@ -41,17 +63,19 @@ function pem.encode(label, bytes)
   return table.concat(lines, "\n")
 end
 
---- The certificates that a text is made of.
+--- The blocks that a text is made of.
 -- @tparam string text
--- @treturn ?table list of PEM blocks; nil when there is none, an empty one, or anything but white space between them
-function pem.certificates(text)
-  local blocks, empty = {}, false
-  local rest = text:gsub(CERTIFICATE, function(block, body)
-    blocks[#blocks + 1] = block
-    empty = empty or not body:find "[A-Za-z0-9+/]"
+-- @tparam string label of all of them
+-- @treturn ?table list of the bytes of each; nil when there is none, an empty one, one of another label, or anything but white
+-- space between them. What is no base64 is the empty string.
+function pem.decode(text, label)
+  local blocks, wrong = {}, false
+  local rest = text:gsub(BLOCK, function(begins, body, ends)
+    wrong = wrong or begins ~= label or ends ~= label or not body:find "[A-Za-z0-9+/]"
+    blocks[#blocks + 1] = unbase64(body) or ""
     return ""
   end)
-  if rest:find "%S" or #blocks == 0 or empty then
+  if rest:find "%S" or #blocks == 0 or wrong then
     return nil
   end
   return blocks
