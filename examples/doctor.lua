@@ -20,4 +20,4 @@ end
 
 local report = cloudhsmv2.doctor({}, { offline = offline })
 print(report)
-os.exit(report.ok and 0 or 1)
+os.exit(report.ok and 0 or 1, true)

@@ -4,8 +4,8 @@ local INTERPRETER = rawget(_G, "jit") and "luajit" or (_VERSION:gsub("^Lua ", "l
 
 -- Runs it; returns what it printed and its exit code.
 local function run(arguments, environment)
-  -- no sanitizer in the child: it is not what is tested
-  local command = ("env -u LD_PRELOAD %s %s examples/doctor.lua %s 2>&1; echo status $?"):format(
+  -- os.exit ends LuaJIT without freeing anything: that is no leak
+  local command = ("%s ASAN_OPTIONS=detect_leaks=0 %s examples/doctor.lua %s 2>&1; echo status $?"):format(
     environment or "",
     INTERPRETER,
     arguments
