@@ -258,7 +258,8 @@ end
 local function expect_clean(what, texts)
   for kind, canary in pairs(CANARIES) do
     for _, text in ipairs(texts) do
-      assert.is_nil(text:find(canary, 1, true), ("%s: shows the %s: %s"):format(what, kind, text))
+      local said = text:gsub("^%a+: 0x%x+$", "") -- the digits of a table's address may be any
+      assert.is_nil(said:find(canary, 1, true), ("%s: shows the %s: %s"):format(what, kind, text))
     end
   end
   for _, text in ipairs(texts) do
