@@ -255,15 +255,18 @@ local function run(options, send)
   return said, out
 end
 
+-- Fails at the first text that shows a secret. There are many thousand texts: only what was found is worth an assertion's time.
 local function expect_clean(what, texts)
-  for kind, canary in pairs(CANARIES) do
-    for _, text in ipairs(texts) do
-      local said = text:gsub("^%a+: 0x%x+$", "") -- the digits of a table's address may be any
-      assert.is_nil(said:find(canary, 1, true), ("%s: shows the %s: %s"):format(what, kind, text))
-    end
-  end
   for _, text in ipairs(texts) do
-    assert.is_nil(text:find "Signature=%x", what .. ": shows a signature: " .. text)
+    local said = text:gsub("^%a+: 0x%x+$", "") -- the digits of a table's address may be any
+    for kind, canary in pairs(CANARIES) do
+      if said:find(canary, 1, true) then
+        error(("%s: shows the %s: %s"):format(what, kind, text))
+      end
+    end
+    if text:find "Signature=%x" then
+      error(what .. ": shows a signature: " .. text)
+    end
   end
 end
 
