@@ -11,6 +11,7 @@ local format = string.format
 
 local MOST_BODY = 1024 -- bytes of a body that an error keeps
 local MOST_CODE = 128 -- bytes of a code
+local MOST_ERROR = 65536 -- bytes of an error's body that are looked at
 local REQUEST_ID_HEADERS = { "x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id" }
 
 -- Any JSON object, for answers whose shape is not known yet.
@@ -89,7 +90,7 @@ end
 -- @tparam table response `status`, `headers`, `body`
 -- @treturn table an error object: kind, code, message, status, request_id, `members` (of the error's shape), `body`
 function protocol.failure(model, response)
-  local status, body = response.status, redact.members(response.body, model.sensitive)
+  local status, body = response.status, redact.members(response.body:sub(1, MOST_ERROR), model.sensitive)
   local fields = {
     kind = "protocol",
     status = status,
@@ -141,7 +142,7 @@ function protocol.output(model, operation, response)
   end
   if not body:find "^[ \t\r\n]*{" then
     err.code, err.message = "NotJson", not_an_object(body)
-  elseif not body:find "}[ \t\r\n]*$" then
+  elseif not body:sub(-MOST_BODY):find "}[ \t\r\n]*$" then
     err.code, err.message = "TruncatedBody", "the answer ends in the middle: " .. err.message
   else
     err.message = "the answer cannot be understood: " .. err.message

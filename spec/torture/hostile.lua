@@ -57,6 +57,8 @@ hostile.answers = {
   { name = "a code point beyond Unicode", make = cluster '"\244\144\128\128"' },
   { name = "a member that is there twice", make = value '{"Clusters":[],"Clusters":[]}' },
   { name = "a member that is there twice, once as an escape", make = value '{"Clusters":[],"\\u0043lusters":[]}' },
+  { name = "an unknown member that is there twice", make = value '{"Clusters":[],"New":1,"New":2}' },
+  { name = "a member inside of an unknown one that is there twice", make = value '{"New":{"a":[],"a":[]}}' },
   { name = "a byte order mark", make = value '\239\187\191{"Clusters":[]}' },
   { name = "bytes behind the end", make = value '{"Clusters":[]} {}' },
   { name = "a NUL behind the end", make = value '{"Clusters":[]}\0' },
@@ -76,9 +78,53 @@ hostile.answers = {
     end,
   },
   {
-    name = "a million members and no end",
+    name = "a million members of one name",
     make = function()
       return "{" .. ('"a":0,'):rep(1300000)
+    end,
+  },
+  {
+    name = "half a million members of as many names, and no end",
+    make = function()
+      local members = {}
+      for i = 1, 500000 do
+        members[i] = ('"%x":0,'):format(i)
+      end
+      return '{"New":{' .. table.concat(members)
+    end,
+  },
+  {
+    name = "a million objects",
+    make = function()
+      return '{"New":[' .. ("{},"):rep(999999) .. "{}]}"
+    end,
+  },
+  {
+    name = "four million numbers and no end",
+    make = function()
+      return '{"New":[' .. ("0,"):rep(4000000)
+    end,
+  },
+}
+
+-- Bodies of errors.
+hostile.errors = {
+  {
+    name = "an error with a secret that is 8 MiB of backslashes",
+    make = function()
+      return '{"PreCoPassword":"' .. ("\\"):rep(8 * 1024 * 1024 - 32)
+    end,
+  },
+  {
+    name = "an error with half a million secrets",
+    make = function()
+      return "{" .. ('"PreCoPassword":"",'):rep(400000) .. '"message":"x"}'
+    end,
+  },
+  {
+    name = "an error with a message of 8 MiB",
+    make = function()
+      return '{"message":"' .. ("x"):rep(8 * 1024 * 1024 - 32) .. '"}'
     end,
   },
 }

@@ -24,6 +24,7 @@ typedef struct decoder {
   int keys;    /* stack index of the member names */
   int scratch; /* stack index of nil, or of a work area once a string has an escape */
   int depth;
+  long unknown;      /* values so far that no shape describes */
   chsm_buffer *text; /* inside that work area */
   const place *where;
   const char *expected; /* what the shape wants, where something else came */
@@ -336,6 +337,19 @@ static bool decode_list(decoder *d, chsm_shape *shape) {
 }
 
 
+/* Sets the name and the value on top in the table below them, which must not have the name yet. [-2, +0] */
+static bool set_once(decoder *d) {
+  lua_State *L = d->L;
+  lua_pushvalue(L, -2);
+  lua_rawget(L, -4);
+  bool is_new = lua_isnil(L, -1);
+  lua_pop(L, 1);
+  if (!is_new) return fail(d, "the member is there twice");
+  lua_rawset(L, -3);
+  return true;
+}
+
+
 static bool decode_map(decoder *d, chsm_shape *shape) {
   lua_State *L = d->L;
   if (chsm_json_peek(&d->reader) != '{') return unexpected(d, "a map");
@@ -363,7 +377,7 @@ static bool decode_map(decoder *d, chsm_shape *shape) {
       } else if (!decode_value(d, element)) {
         return false;
       }
-      lua_rawset(L, -3);
+      if (!set_once(d)) return false;
       count++;
     } while (another(d, '}', &ok));
   }
@@ -384,10 +398,7 @@ static bool keep_unknown(decoder *d, const chsm_shape *shape) {
     return true;
   }
   if (!decode_any(d, false)) return false;
-  if (!shape->is_union) {
-    lua_rawset(L, -3);
-    return true;
-  }
+  if (!shape->is_union) return set_once(d);
   lua_pop(L, 1);
   if (length == 6 && !memcmp(name, "__type", 6)) {
     lua_pop(L, 1);
@@ -485,10 +496,10 @@ static bool decode_collection(decoder *d, char close, bool keep_null) {
       } else if (!decode_any(d, keep_null)) {
         return false;
       }
-      if (close == '}')
-        lua_rawset(L, -3);
-      else
+      if (close == ']')
         lua_rawseti(L, -2, ++count);
+      else if (!set_once(d))
+        return false;
     } while (another(d, close, &ok));
   }
   if (close == ']' && count == 0 && keep_null) chsm_setclass(L, CHSM_LIST_TYPE); /* so that it is written as [] again */
@@ -498,11 +509,13 @@ static bool decode_collection(decoder *d, char close, bool keep_null) {
 }
 
 
-/* Pushes any JSON value. */
+/* Pushes any JSON value. What came without being known is limited: Lua's tables take many times the room of the text. */
 static bool decode_any(decoder *d, bool keep_null) {
+  enum { MOST_UNKNOWN = 65536 };
   lua_State *L = d->L;
   chsm_json_token token;
   int next = chsm_json_peek(&d->reader);
+  if (!keep_null && ++d->unknown > MOST_UNKNOWN) return fail(d, "too many values in unknown members");
   switch (next) {
   case '{': return decode_collection(d, '}', keep_null);
   case '[': return decode_collection(d, ']', keep_null);

@@ -9,12 +9,3 @@ void chsm_hex_write(const unsigned char *bytes, size_t length, char *text) {
     text[2 * i + 1] = digits[bytes[i] & 0x0F];
   }
 }
-
-
-/* The value of a hexadecimal digit in either case, or -1. */
-int chsm_hex_digit(char character) {
-  if (character >= '0' && character <= '9') return character - '0';
-  if (character >= 'a' && character <= 'f') return character - 'a' + 10;
-  if (character >= 'A' && character <= 'F') return character - 'A' + 10;
-  return -1;
-}

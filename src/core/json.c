@@ -53,47 +53,35 @@ bool chsm_json_word(chsm_json_reader *reader, const char *word, size_t length) {
 /* Four hexadecimal digits at `at`, or -1. */
 static long hex4(const char *at, const char *end) {
   if (end - at < 4) return -1;
-  long value = 0;
-  for (int i = 0; i < 4; i++) {
-    int digit = chsm_hex_digit(at[i]);
-    if (digit < 0) return -1;
-    value = value * 16 + digit;
-  }
-  return value;
+  int a = chsm_hex_digit(at[0]), b = chsm_hex_digit(at[1]), c = chsm_hex_digit(at[2]), d = chsm_hex_digit(at[3]);
+  if ((a | b | c | d) < 0) return -1;
+  return (long)(a << 12 | b << 8 | c << 4 | d);
 }
 
 
-static chsm_status append_code_point(chsm_buffer *out, unsigned long code) {
-  char bytes[4];
-  size_t length;
-  if (code < 0x80) {
-    bytes[0] = (char)code;
-    length = 1;
-  } else if (code < 0x800) {
-    bytes[0] = (char)(0xC0 | code >> 6);
-    length = 2;
-  } else if (code < 0x10000) {
-    bytes[0] = (char)(0xE0 | code >> 12);
-    length = 3;
-  } else {
-    bytes[0] = (char)(0xF0 | code >> 18);
-    length = 4;
-  }
-  for (size_t i = 1; i < length; i++)
-    bytes[i] = (char)(0x80 | (code >> (6 * (length - 1 - i)) & 0x3F));
-  return chsm_buffer_append(out, bytes, length);
+/* Writes a code point in UTF-8 to `at`, which has room for four bytes; where it ends. */
+static char *write_code_point(char *at, unsigned long code) {
+  size_t more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+  static const unsigned char LEAD[] = { 0, 0xC0, 0xE0, 0xF0 };
+  *at++ = (char)(LEAD[more] | code >> (6 * more));
+  while (more--)
+    *at++ = (char)(0x80 | (code >> (6 * more) & 0x3F));
+  return at;
 }
 
 
-/* What follows a backslash, appended to `out`. */
+/* What follows a backslash, appended to `out`, which has room for four bytes. */
 static chsm_status read_escape(chsm_json_reader *reader, chsm_buffer *out) {
   static const char PLAIN[] = "\"\\/bfnrt";
   static const char MEANT[] = "\"\\/\b\f\n\r\t";
   if (reader->at == reader->end) return fail(reader, "the text ends inside a string");
   char c = *reader->at++;
-  const char *known = memchr(PLAIN, c, sizeof PLAIN - 1);
-  if (known) return chsm_buffer_append(out, &MEANT[known - PLAIN], 1);
-  if (c != 'u') return fail(reader, "an unknown escape in a string");
+  if (c != 'u') {
+    const char *known = memchr(PLAIN, c, sizeof PLAIN - 1);
+    if (!known) return fail(reader, "an unknown escape in a string");
+    out->bytes[out->length++] = MEANT[known - PLAIN];
+    return CHSM_OK;
+  }
   long unit = hex4(reader->at, reader->end);
   if (unit < 0) return fail(reader, "\\u without four hexadecimal digits");
   reader->at += 4;
@@ -106,7 +94,8 @@ static chsm_status read_escape(chsm_json_reader *reader, chsm_buffer *out) {
     reader->at += 6;
     code = 0x10000 + ((code - 0xD800) << 10) + ((unsigned long)low - 0xDC00);
   }
-  return append_code_point(out, code);
+  out->length = (size_t)(write_code_point(out->bytes + out->length, code) - out->bytes);
+  return CHSM_OK;
 }
 
 
@@ -130,9 +119,13 @@ chsm_status chsm_json_string(chsm_json_reader *reader, chsm_buffer *scratch, chs
       chsm_buffer_clear(scratch);
       copied = true;
     }
-    chsm_status status = chsm_buffer_append(scratch, start, (size_t)(reader->at - start));
+    size_t run = (size_t)(reader->at - start);
+    chsm_status status = chsm_buffer_reserve(scratch, run + 4); /* and a code point */
+    if (status != CHSM_OK) return status;
+    memcpy(scratch->bytes + scratch->length, start, run);
+    scratch->length += run;
     reader->at++;
-    if (status == CHSM_OK) status = read_escape(reader, scratch);
+    status = read_escape(reader, scratch);
     if (status != CHSM_OK) return status;
     start = reader->at;
   }
