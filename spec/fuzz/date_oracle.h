@@ -37,7 +37,7 @@ static inline bool date_oracle_read(const char *bytes, size_t length, double *se
   static bool ready;
   if (!ready) {
     regcomp(&number, "^-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?$", REG_EXTENDED);
-    regcomp(&iso, "^([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(\\.[0-9]+)?([Zz]|([+-])([0-9]{2}):?([0-9]{2}))$",
+    regcomp(&iso, "^([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(\\.[0-9]+)?([Zz]|([+-])([0-9]{2}):?([0-9]{2}))?$",
             REG_EXTENDED);
     regcomp(&http,
             "^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ([0-9]{4}) "
@@ -54,7 +54,7 @@ static inline bool date_oracle_read(const char *bytes, size_t length, double *se
   bool number_like = strspn(text, "-+.eE0123456789") == length;
   if (number_like && !regexec(&number, text, 0, NULL, 0)) {
     *seconds = strtod(text, NULL);
-  } else if (length >= 20 && text[4] == '-' && !regexec(&iso, text, 10, part, 0)) {
+  } else if (length >= 19 && text[4] == '-' && !regexec(&iso, text, 10, part, 0)) {
     const char *fraction = part[5].rm_so >= 0 ? text + part[5].rm_so : NULL;
     if (!date_oracle_civil(atoi(text), atoi(text + 5), atoi(text + 8), text + part[4].rm_so, fraction, seconds)) return false;
     if (part[7].rm_so >= 0) {

@@ -146,32 +146,30 @@ static size_t keys_of(lua_State *state) {
 }
 
 
-/* The members of an object one by one. Of several with one name the last one counts; a null counts where `sparse`. */
+/* The members of an object one by one. No name is there twice, where a null counts among the members of a shape, and where `sparse`. */
 static bool is_object(lua_State *state, const node *n, shape of, shape element, bool sparse, bool compare) {
   size_t count = 0;
   size_t variants = 0;
   for (const node *e = n->first; e; e = e->next) {
     shape s = of == A || of == U ? member_shape(e, of) : element;
-    bool known = s != SHAPES;
-    if (!known) s = ANY;
-    if (known && (of == A || of == U))
-      for (const node *other = e->next; other; other = other->next)
-        if (other->key_length == e->key_length && !memcmp(other->key, e->key, e->key_length)) return false;
+    bool known = (of == A || of == U) && s != SHAPES;
+    if (s == SHAPES) s = ANY;
+    if (known && oracle_repeated(e, false)) return false;
     if (e->kind == NODE_NULL && !sparse) continue;
     if (known && of == U && ++variants > 1) return false;
     if (of == U && !known) {
       if (!agree(state, e, s, false)) return false;
       continue; /* kept as SDK_UNKNOWN_MEMBER, and no part of the comparison */
     }
-    bool last = !oracle_repeated(e, !sparse);
-    if (compare && last) {
+    if (!known && oracle_repeated(e, !sparse)) return false;
+    if (compare) {
       lua_pushlstring(state, e->key, e->key_length);
       lua_rawget(state, -2);
       count++;
     }
-    bool good = e->kind == NODE_NULL ? is_any(state, e, compare && last) : agree(state, e, s, compare && last);
+    bool good = e->kind == NODE_NULL ? is_any(state, e, compare) : agree(state, e, s, compare);
     if (!good) return false;
-    if (compare && last) lua_pop(state, 1);
+    if (compare) lua_pop(state, 1);
   }
   if (compare && of != U) EXPECT(keys_of(state) == count);
   return true;
