@@ -222,6 +222,11 @@ $(BUILD)/torture/oom-%: spec/torture/oom.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -Wall -Wextra $(CFLAGS) $(shell $(PKG_CONFIG) --cflags $(call found,$*)) $< -o $@ -Wl,-E $(call STATIC,$*) -lm -ldl
 
+STACK   = $(BUILD)/torture/stack-5.4 $(BUILD)/torture/stack-jit
+$(BUILD)/torture/stack-%: spec/torture/stack.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -Wall -Wextra $(CFLAGS) $(shell $(PKG_CONFIG) --cflags $(call found,$*)) $< -o $@ -Wl,-E $(call STATIC,$*) -lm -ldl -pthread
+
 oom: ## fail every allocation of Lua in turn, under each operation, a paginator and a waiter
 	@spec/tools/setup test
 	@$(PARALLEL) all $(OOM)
@@ -234,9 +239,9 @@ once: ## RUNS (10000) operations that cannot be repeated, over connections that 
 	@$(call HERE,5.4) spec/torture/once.lua $(RUNS)
 	@$(call HERE,jit) spec/torture/once.lua $(RUNS)
 
-hazards: ## specs about text, numbers and moments in three locales and three time zones
+hazards: ## specs about text, numbers and moments in three locales and three time zones; nesting on a stack of 96 KiB
 	@spec/tools/setup test
-	@$(PARALLEL) all LUA_VERSIONS='5.4 jit'
+	@$(PARALLEL) all $(STACK) LUA_VERSIONS='5.4 jit'
 	@spec/tools/hazards $(BUILD)
 
 soak: CALLS ?= 200000
