@@ -11,7 +11,7 @@ local format = string.format
 
 local MOST_BODY = 1024 -- bytes of a body that an error keeps
 local MOST_CODE = 128 -- bytes of a code
-local REQUEST_ID_HEADERS = { "x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id" }
+local REQUEST_ID_HEADERS = { "x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id" } -- the first is this service's
 
 -- Any JSON object, for answers whose shape is not known yet.
 local anything = codec.compile { Object = { type = "structure", members = {} } }
@@ -33,6 +33,10 @@ end
 -- @tparam table headers names in lower case
 -- @treturn string|nil
 function protocol.request_id(headers)
+  local id = headers["x-amzn-requestid"]
+  if id and id ~= "" then
+    return id
+  end
   for _, name in ipairs(REQUEST_ID_HEADERS) do
     if headers[name] and headers[name] ~= "" then
       return headers[name]
