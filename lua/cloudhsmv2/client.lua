@@ -40,16 +40,18 @@
 --
 -- @module cloudhsmv2.client
 
-local classify = require "cloudhsmv2.retry.classify"
 local codec = require "cloudhsmv2.codec"
 local core = require "cloudhsmv2.core"
 local errors = require "cloudhsmv2.errors"
-local failure = require "cloudhsmv2.failure"
+local lazy = require "cloudhsmv2.lazy"
 local protected = require "cloudhsmv2.protected"
 local protocol = require "cloudhsmv2.protocol"
 local request = require "cloudhsmv2.request"
 local settings = require "cloudhsmv2.config.settings"
 local text = require "cloudhsmv2.text"
+
+local classify = lazy "cloudhsmv2.retry.classify"
+local failure = lazy "cloudhsmv2.failure"
 
 local format = string.format
 local uuid = core.uuid

@@ -2,10 +2,12 @@
 -- Source: Smithy, "AWS JSON 1.1 protocol", with the tolerance of the AWS SDKs where answers are broken.
 -- @module cloudhsmv2.protocol
 
-local classify = require "cloudhsmv2.retry.classify"
 local codec = require "cloudhsmv2.codec"
 local errors = require "cloudhsmv2.errors"
-local redact = require "cloudhsmv2.redact"
+local lazy = require "cloudhsmv2.lazy"
+
+local classify = lazy "cloudhsmv2.retry.classify"
+local redact = lazy "cloudhsmv2.redact"
 
 local format = string.format
 

@@ -8,9 +8,11 @@
 --
 -- @module cloudhsmv2.retry.standard
 
-local backoff = require "cloudhsmv2.retry.backoff"
-local classify = require "cloudhsmv2.retry.classify"
+local lazy = require "cloudhsmv2.lazy"
 local quota = require "cloudhsmv2.retry.quota"
+
+local backoff = lazy "cloudhsmv2.retry.backoff"
+local classify = lazy "cloudhsmv2.retry.classify"
 
 local COST = 14
 local COST_THROTTLED = 5 -- cheaper: the service itself said that it is there
