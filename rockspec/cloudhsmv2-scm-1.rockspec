@@ -66,6 +66,7 @@ build = {
         "src/core/json.c",
         "src/core/number.c",
         "src/core/process.c",
+        "src/core/random.c",
         "src/core/shape.c",
         "src/core/sigv4.c",
         "src/core/sigv4_canonical.c",
