@@ -63,7 +63,7 @@ static int module_uuid(lua_State *L) {
   char *at = text;
   const unsigned char *from = bytes;
   chsm_random *random = lua_touserdata(L, lua_upvalueindex(1));
-  if (!chsm_random_take(random, bytes, sizeof bytes)) return luaL_error(L, "cloudhsmv2: no randomness from OpenSSL");
+  if (!chsm_random_take(random, bytes, sizeof bytes)) return luaL_error(L, "cloudhsmv2: no randomness");
   bytes[6] = (unsigned char)((bytes[6] & 0x0F) | 0x40);
   bytes[8] = (unsigned char)((bytes[8] & 0x3F) | 0x80);
   for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {

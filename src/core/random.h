@@ -8,10 +8,10 @@
 
 #pragma GCC visibility push(hidden)
 
-enum { CHSM_RANDOM_RESERVE = 512 };
+enum { CHSM_RANDOM_RESERVE = 256 }; /* the most that getentropy gives */
 
-/* Random bytes that were fetched ahead, since OpenSSL takes as long for sixteen of them as for hundreds. For what has to differ; not for
-   keys. Zero-initialised is a valid empty one. */
+/* Random bytes that were fetched ahead, since a system call takes as long for sixteen of them as for hundreds. For what has to differ; not
+   for keys. Zero-initialised is a valid empty one. */
 typedef struct chsm_random {
   pid_t owner; /* the process that fetched them: its children must not use them, too */
   size_t left;
