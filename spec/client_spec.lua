@@ -103,6 +103,46 @@ local METHODS = {
   UntagResource = "untag_resource",
 }
 
+describe("a call", function()
+  -- Without the collector, which would make it a matter of chance.
+  it("makes little garbage", function()
+    local client, runtime = client_of(nil, {
+      credentials = { access_key_id = ID, secret_access_key = SECRET, session_token = TOKEN },
+    })
+    local answer = { status = 200, headers = { ["x-amzn-requestid"] = "id-1" }, body = '{"Backups":[]}' }
+    function runtime.send()
+      return answer
+    end
+    local params = CALLS.DescribeBackups[1]
+    assert(client:describe_backups(params))
+    collectgarbage()
+    collectgarbage "stop"
+    finally(function()
+      collectgarbage "restart"
+    end)
+    local before = collectgarbage "count"
+    for _ = 1, 100 do
+      assert(client:describe_backups(params))
+    end
+    local each = (collectgarbage "count" - before) * 1024 / 100
+    assert.is_true(each < 3600, each .. " bytes a call")
+  end)
+
+  it("shares nothing with the next one that a runtime could want to change", function()
+    local client, runtime = client_of()
+    assert(client:describe_clusters())
+    local first = runtime.requests[1]
+    for i = #first.headers, 1, -1 do
+      first.headers[i] = nil
+    end
+    first.url = "http://elsewhere/"
+    assert(client:describe_clusters())
+    local second = runtime.requests[2]
+    assert.are.equal("https://cloudhsmv2.eu-west-1.amazonaws.com/", second.url)
+    assert.are.equal("application/x-amz-json-1.1", header(second, "Content-Type"))
+  end)
+end)
+
 describe("every operation", function()
   for name in pairs(model.operations) do
     it(name .. " sends its target and body, as a method and by name", function()

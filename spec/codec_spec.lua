@@ -149,6 +149,27 @@ describe("encoding by shape", function()
     assert.are.equal('{"Id":"x","Flag":false}', encoded("Thing", { Id = "x", Flag = false }))
   end)
 
+  it("writes a list in its order, in whatever order it was made, and says each problem of it once", function()
+    for _, first in ipairs { 1, 2, 7, 30 } do
+      local texts, expected = {}, {}
+      for i = 1, 30 do
+        texts[(first + i * 7) % 30 + 1] = "t" .. ((first + i * 7) % 30 + 1)
+        expected[i] = '"t' .. i .. '"'
+      end
+      assert.are.equal(
+        '{"Id":"x","Texts":[' .. table.concat(expected, ",") .. "]}",
+        encoded("Thing", { Id = "x", Texts = texts })
+      )
+      texts[first] = first
+      local _, err = model:encode("Thing", { Id = "x", Texts = texts })
+      assert.are.equal(1, #err.problems)
+      assert.are.equal("Texts[" .. first .. "]", err.problems[1].path)
+    end
+    local _, err = model:encode("Thing", { Id = "x", Texts = { 1, "b", x = "c" } })
+    assert.are.equal(1, #err.problems)
+    assert.are.equal("Texts", err.problems[1].path)
+  end)
+
   it("writes whole numbers without a fraction or an exponent, whatever Lua calls them", function()
     assert.are.equal('{"Id":"x","Whole":5}', encoded("Thing", { Id = "x", Whole = 10 / 2 }))
     assert.are.equal('{"Id":"x","Whole":9007199254740992}', encoded("Thing", { Id = "x", Whole = 2 ^ 53 }))

@@ -30,6 +30,34 @@ local function error_of(fields, environment)
   return err
 end
 
+-- The names of this library's modules that are loaded, but for the C core, which stays.
+local function loaded_modules()
+  local names = {}
+  for name in pairs(package.loaded) do
+    if name:find "^cloudhsmv2" and not name:find "%.core$" then
+      names[#names + 1] = name
+    end
+  end
+  table.sort(names)
+  return names
+end
+
+local INTERPRETER = rawget(_G, "jit") and "luajit" or (_VERSION:gsub("^Lua ", "lua"))
+
+-- Runs a script in a process of its own, and returns what it prints.
+local function run(script)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(script)
+  file:close()
+  local command = "LUA_PATH='%s' LUA_CPATH='%s' %s %s 2>&1"
+  local pipe = assert(io.popen(command:format(package.path, package.cpath, INTERPRETER, path)))
+  local text = pipe:read "*a"
+  pipe:close()
+  os.remove(path)
+  return text
+end
+
 describe("requiring the module", function()
   it("sets no global, reads no environment, opens no file and loads no transport", function()
     local touched, before, loaded = {}, {}, {}
@@ -62,10 +90,44 @@ describe("requiring the module", function()
 
     require "cloudhsmv2"
     assert.is_nil(package.loaded[TRANSPORT])
+    if not rawget(_G, "ngx") then -- whose workers share what is loaded before they are made
+      assert.are.same({ "cloudhsmv2", "cloudhsmv2.errors", "cloudhsmv2.lazy", "cloudhsmv2.version" }, loaded_modules())
+    end
     assert.are.same({}, touched)
     for name in pairs(_G) do
       assert.is_true(before[name], "global " .. tostring(name))
     end
+  end)
+
+  it(
+    "leaves the core and all that a client needs to the first client, and what that does not need to who does",
+    function()
+      assert.are.equal(
+        "nil nil\ntable table nil nil nil nil nil\n",
+        run [[
+        local cloudhsmv2 = require "cloudhsmv2"
+        local function kinds(...)
+          local found = { ... }
+          for i, name in ipairs(found) do
+            found[i] = type(package.loaded["cloudhsmv2." .. name])
+          end
+          print(table.concat(found, " "))
+        end
+        kinds("core", "client")
+        assert(cloudhsmv2.new {
+          region = "eu-west-1",
+          credentials = { access_key_id = "AKIDEXAMPLE", secret_access_key = "secret" },
+          getenv = function() end,
+        })
+        kinds("core", "client", "parallel", "hints", "config.profile_file", "credentials.exchange", "credentials.profile")
+      ]]
+      )
+    end
+  )
+
+  it("gives what runs several things at once", function()
+    assert.are.equal(require("cloudhsmv2.parallel").run, cloudhsmv2.parallel)
+    assert.is_nil(cloudhsmv2.paralel)
   end)
 
   it("gives the version and the errors", function()

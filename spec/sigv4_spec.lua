@@ -646,11 +646,68 @@ describe("a signer", function()
     signer:close()
     local credentials = assert(sigv4.credentials(KEYS))
     assert_refused("config", "signer: closed", signer:sign(describe_clusters { credentials = credentials }))
+    local common = assert(sigv4.signable(describe_clusters()))
+    assert_refused("config", "signer: closed", signer:authorize(common, "", 0, credentials))
+  end)
+
+  it("authorizes, with what requests have in common read once, what it signs with all of it", function()
+    local signer = assert(sigv4.signer())
+    local credentials = assert(sigv4.credentials(KEYS_WITH_TOKEN))
+    for _, changes in ipairs {
+      {},
+      { method = "GET", path = "/a//b/../c%20d", query = "b=2&a=1", normalize = false },
+      { all_headers = true, omit_session_token = true, region = "eu-west-1", service = "sts" },
+    } do
+      local request = with_headers({ { "X-Other", "  a   b " } }, changes)
+      local common = assert(sigv4.signable(request))
+      for i, header in ipairs(request.headers) do -- it keeps what it read, and nothing of the table
+        request.headers[i] = { header[1], header[2] }
+      end
+      collectgarbage()
+      for time = 1795437296, 1795437298 do
+        request.body, request.time, request.credentials = "body " .. time, time, credentials
+        local added = assert(signer:sign(request))
+        local authorization, date, token = signer:authorize(common, request.body, time, credentials)
+        assert.are.equal(value_of(added, "Authorization"), authorization)
+        assert.are.equal(value_of(added, "X-Amz-Date"), date)
+        assert.are.equal(TOKEN, token)
+      end
+    end
+    local plain = assert(sigv4.credentials(KEYS))
+    local authorization, _, token =
+      signer:authorize(assert(sigv4.signable(describe_clusters())), describe_clusters().body, 1795437296, plain)
+    assert.truthy(authorization:find(DESCRIBE_CLUSTERS, 1, true))
+    assert.is_nil(token)
+  end)
+
+  it("says of a common part what it says of a request", function()
+    local signer = assert(sigv4.signer())
+    local credentials = assert(sigv4.credentials(KEYS))
+    assert_refused("config", "region: must be a string, not nothing", sigv4.signable(without "region"))
+    assert_refused("config", "headers[1]: must be", sigv4.signable(describe_clusters { headers = { "Host: h" } }))
+    local common = assert(sigv4.signable(describe_clusters { region = "" }))
+    assert_refused("config", "region: ", signer:authorize(common, "", 0, credentials))
+    local headers = {}
+    for i = 1, 300 do
+      headers[i] = { "Host", "h" }
+    end
+    common = assert(sigv4.signable(describe_clusters { headers = headers }))
+    assert_refused("config", "headers: more than 256", signer:authorize(common, "", 0, credentials))
+    common = assert(sigv4.signable(describe_clusters()))
+    assert_refused("config", "time: ", signer:authorize(common, "", -1, credentials))
+    assert_refused("credentials", "credentials: must be", signer:authorize(common, "", 0, signer.core))
+    credentials:close()
+    assert_refused("credentials", "credentials: closed", signer:authorize(common, "", 0, credentials))
+    for _, arguments in ipairs { { signer.core, "", 0 }, { common, {}, 0 }, { common, "", "0" } } do
+      assert.has_error(function()
+        signer:authorize(arguments[1], arguments[2], arguments[3], credentials)
+      end)
+    end
   end)
 
   it("raises on a dot in place of the colon", function()
     local signer = assert(sigv4.signer())
-    for _, method in ipairs { "sign", "close" } do
+    for _, method in ipairs { "sign", "authorize", "close" } do
       assert.has_error(function()
         signer[method](describe_clusters())
       end, "bad self of '" .. method .. "' (call it as signer:" .. method .. ")")

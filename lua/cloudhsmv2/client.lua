@@ -40,21 +40,25 @@
 --
 -- @module cloudhsmv2.client
 
-local classify = require "cloudhsmv2.retry.classify"
 local codec = require "cloudhsmv2.codec"
 local core = require "cloudhsmv2.core"
 local errors = require "cloudhsmv2.errors"
-local failure = require "cloudhsmv2.failure"
+local lazy = require "cloudhsmv2.lazy"
 local protected = require "cloudhsmv2.protected"
 local protocol = require "cloudhsmv2.protocol"
 local request = require "cloudhsmv2.request"
 local settings = require "cloudhsmv2.config.settings"
 local text = require "cloudhsmv2.text"
 
+local classify = lazy "cloudhsmv2.retry.classify"
+local failure = lazy "cloudhsmv2.failure"
+
 local format = string.format
+local uuid = core.uuid
 
 local EXPIRED = { ExpiredToken = true, ExpiredTokenException = true } -- refused, so nothing was done
 local STRENGTH = { no = 0, maybe = 1, yes = 2 } -- of what is known about the sending
+local NONE = {} -- parameters or options that were not given; never written to
 
 local client = {}
 local methods = {} -- those that are no operation
@@ -83,32 +87,41 @@ local function deep_copy(value)
   return copy
 end
 
--- Everything that one call carries along.
+-- Everything that one call carries along. What few calls need is set behind the constructor, or when it is needed: a table
+-- of sixteen fields costs half of one of seventeen.
 local function begin(self, name, params, options)
+  local own = self.settings
   local operation = self.model.operations[name]
   local at_most_once = is_at_most_once(operation, params)
-  local timeout = options.timeout or self.settings.timeout
-  local max_attempts = options.max_attempts or self.settings.retry.max_attempts
+  local timeout = options.timeout or own.timeout
+  local max_attempts = options.max_attempts or own.retry.max_attempts
   local started = self.runtime.now()
-  return {
+  local call = {
     name = name,
     operation = operation,
     at_most_once = at_most_once,
-    guarded = at_most_once and not self.settings.retry_ambiguous,
     max_attempts = max_attempts,
     retries = self.retry:start(max_attempts),
     clock = self.skew:start(),
-    features = options.features,
-    asked_for = at_most_once and deep_copy(params) or nil, -- the caller may change it meanwhile
-    called_at = at_most_once and self.runtime.time() + self.skew.seconds or nil,
-    invocation_id = core.uuid(),
-    connect_timeout = options.connect_timeout or self.settings.connect_timeout,
-    read_timeout = options.read_timeout or self.settings.read_timeout,
-    deadline = timeout and started + timeout,
+    invocation_id = uuid(),
+    connect_timeout = options.connect_timeout or own.connect_timeout,
+    read_timeout = options.read_timeout or own.read_timeout,
     started = started,
     attempts = 0,
-    history = {},
+    features = options.features,
+    credentials = nil, -- of the attempt, as are those below
+    authorization = nil,
+    session_token = nil,
+    headers = nil, -- of its answer
   }
+  if timeout then
+    call.deadline = started + timeout
+  end
+  if at_most_once then
+    call.asked_for = deep_copy(params) -- the caller may change it meanwhile
+    call.called_at = self.runtime.time() + self.skew.seconds
+  end
+  return call
 end
 
 local function encode(self, call, params)
@@ -122,6 +135,7 @@ local function encode(self, call, params)
   return "{}"
 end
 
+-- Tells who watches. Where nobody does, and a call has not failed, no event is made: ask for `on_event` first.
 local function emit(self, call, event)
   if self.on_event then
     event.operation, event.attempt, event.invocation_id = call.name, call.attempts, call.invocation_id
@@ -165,7 +179,9 @@ local function send(self, call, signed)
   if not response then
     return nil, failure.of_runtime(reported)
   end
-  response = { status = response.status, headers = response.headers or {}, body = response.body or "" }
+  if not response.headers or not response.body then
+    response = { status = response.status, headers = response.headers or {}, body = response.body or "" }
+  end
   call.headers = response.headers
   observe(self, call, response, sent)
   return response
@@ -189,18 +205,20 @@ end
 
 -- Signs, sends and reads once. Returns the output, or nil and an error object.
 local function try(self, call, body)
-  local signed, secrets = request.signed(self, call, body)
+  local signed, err = request.signed(self, call, body)
   if not signed then
-    return nil, secrets
+    return nil, err
   end
-  call.secrets = secrets
-  emit(self, call, {
-    type = "request",
-    url = signed.url,
-    region = self.region,
-    max_attempts = call.max_attempts,
-  })
-  local response, err = send(self, call, signed)
+  if self.on_event then
+    emit(self, call, {
+      type = "request",
+      url = signed.url,
+      region = self.region,
+      max_attempts = call.max_attempts,
+    })
+  end
+  local response
+  response, err = send(self, call, signed)
   if not response then
     return nil, err
   end
@@ -218,28 +236,33 @@ end
 
 -- One attempt, told of and remembered. Returns the output, or nil and an error object.
 local function attempt(self, call, body)
-  call.attempts = call.attempts + 1
-  call.secrets, call.headers, call.credentials = {}, nil, nil
-  call.clock:forget()
+  local count = call.attempts + 1
+  call.attempts = count
+  if count > 1 then
+    call.authorization, call.session_token, call.credentials, call.headers = nil, nil, nil, nil
+    call.clock:forget()
+  end
   local started = self.runtime.now()
   local output, err = try(self, call, body)
-  local elapsed = self.runtime.now() - started
   if output then
-    local metadata = output.ResponseMetadata
-    emit(self, call, {
-      type = "response",
-      status = metadata.HTTPStatusCode,
-      request_id = metadata.RequestId,
-      elapsed = elapsed,
-    })
+    if self.on_event then
+      local metadata = output.ResponseMetadata
+      emit(self, call, {
+        type = "response",
+        status = metadata.HTTPStatusCode,
+        request_id = metadata.RequestId,
+        elapsed = self.runtime.now() - started,
+      })
+    end
     return output
   end
 
+  local elapsed = self.runtime.now() - started
   failure.explain(err, {
-    secrets = call.secrets,
+    secrets = request.secrets(call),
     settings = self.settings,
     operation = call.name,
-    at_most_once = call.guarded,
+    at_most_once = call.at_most_once and not self.settings.retry_ambiguous,
   })
   call.skewed = call.clock:explains(err.code) and not classify.outcome_unknown(err)
   call.renews = is_worth_other_credentials(self, call, err)
@@ -248,7 +271,8 @@ local function attempt(self, call, body)
   for _, field in ipairs { "kind", "code", "status", "request_id", "sent" } do
     entry[field], event[field] = err[field], err[field]
   end
-  call.history[call.attempts] = entry
+  call.history = call.history or {}
+  call.history[count] = entry
   event.type, event.message, event.retryable = "error", err.message, err.retryable
   emit(self, call, event)
   return nil, err
@@ -256,6 +280,9 @@ end
 
 -- Holds the request back as the policy wants. Returns true, or nil and the error of having no time for it.
 local function hold(self, call)
+  if not self.retry.limiter then
+    return true
+  end
   local delay = call.retries:hold(self.runtime.now(), room(self, call))
   if not delay then
     return nil, late ": the rate of adaptive retries holds it back"
@@ -299,7 +326,8 @@ local function fail(self, call, err, limit)
   elseif call.in_doubt and err.kind == "service" and not classify.outcome_unknown(err) then
     err.already_done_possible = not classify.only_reads(call.name) or nil
   end
-  for _, entry in ipairs(call.history) do
+  local history = call.history or {}
+  for _, entry in ipairs(history) do
     if STRENGTH[entry.sent] > STRENGTH[err.sent] then
       err.sent = entry.sent
     end
@@ -308,14 +336,14 @@ local function fail(self, call, err, limit)
     err[limit] = true
   end
   err.attempts = call.attempts
-  err.history = call.history
+  err.history = history
   err.elapsed = self.runtime.now() - call.started
   return nil, err
 end
 
 local function perform(self, name, params, options)
   local valid, err = settings.check_call(options)
-  local call = begin(self, name, params, valid and options or {})
+  local call = begin(self, name, params, valid and options or NONE)
   if not valid then
     return fail(self, call, err)
   elseif self.closed then
@@ -336,7 +364,7 @@ local function perform(self, name, params, options)
     local output
     output, err = attempt(self, call, body)
     if output then
-      call.retries:succeeded(self.runtime.now())
+      call.retries:succeeded(self.retry.limiter and self.runtime.now())
       return output
     end
     local delay, limit = delay_before_next(self, call, err)
@@ -397,7 +425,7 @@ function methods:call(name, params, options)
     local message = format("%s is no operation; %s", text.quote(name), text.nearest(name, self.class.operations))
     return nil, errors.new { kind = "validation", code = "UnknownOperation", message = message }
   end
-  return perform(self, operation, params or {}, options or {})
+  return perform(self, operation, params or NONE, options or NONE)
 end
 
 --- Goes through the pages of a list; see `cloudhsmv2.paginator`.
@@ -503,7 +531,7 @@ local function class_of(model)
     index[method] = function(self, params, options)
       check_self(self, method)
       check_tables(method, params, options)
-      return perform(self, name, params or {}, options or {})
+      return perform(self, name, params or NONE, options or NONE)
     end
   end
   for name, method in pairs(methods) do -- last: an operation of such a name is reached by `call`
@@ -526,6 +554,7 @@ end
 -- @raise when the model makes no sense
 function client.of(parts)
   parts.class = class_of(parts.model)
+  parts.common = request.common(parts)
   return setmetatable(parts, parts.class.metatable)
 end
 

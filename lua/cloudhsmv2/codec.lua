@@ -65,6 +65,16 @@ local function validation_error(problems)
   }
 end
 
+-- The core's function that writes a shape; the one that is asked for without options is kept.
+local function encoder_of(self, name, options)
+  local constraints = options and options.constraints
+  if constraints ~= nil then
+    return self.compiled:encoder(name, constraints)
+  end
+  self.encoders[name] = self.encoders[name] or self.compiled:encoder(name, not is_output(name))
+  return self.encoders[name]
+end
+
 --- Writes a value as JSON: compact, members in the model's order, maps sorted by key.
 -- @tparam string name of the shape: `"DescribeBackupsRequest"`
 -- @tparam table value
@@ -75,14 +85,11 @@ end
 -- @treturn[2] table an error of kind `validation` with every problem: `err.problems[i].path`, `.message`
 -- @usage local json, err = model:encode("DescribeBackupsRequest", { MaxResults = 50 })
 function methods:encode(name, value, options)
-  local constraints = options and options.constraints
-  if constraints == nil then
-    constraints = self.constrained[name]
-    if constraints == nil then
-      constraints = not is_output(name)
-    end
+  local encode = self.encoders[name]
+  if not encode or options then
+    encode = encoder_of(self, name, options)
   end
-  local json, problems = self.compiled:encode(name, value, constraints)
+  local json, problems = encode(value)
   if json then
     return json
   end
@@ -120,12 +127,12 @@ end
 --   String = { type = "string" },
 -- }
 function codec.compile(shapes)
-  local compiled = core.codec.compile(shapes)
-  local constrained = {} -- the names of the shapes: whether constraints are checked unless an option says so
-  for name in pairs(shapes) do
-    constrained[name] = not is_output(name)
-  end
-  return setmetatable({ compiled = compiled, constrained = constrained }, metatable)
+  return setmetatable({
+    compiled = core.codec.compile(shapes),
+    encoders = {}, -- functions of the core, by the names of the shapes
+    encode = methods.encode, -- here, too: every call looks for them
+    decode = methods.decode,
+  }, metatable)
 end
 
 return codec

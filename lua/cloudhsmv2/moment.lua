@@ -27,15 +27,20 @@ end
 
 local moment = {}
 
+local last_http, last_moment -- services answer many times a second
+
 --- Reads the value of a header such as `Date`. The two obsolete forms, which no server of today writes, are not read.
 -- @param value anything
 -- @treturn number|nil seconds since 1970; nil: it is no such date
 -- @usage moment.of_http "Thu, 01 Jan 2026 00:00:01 GMT" --> 1767225601
 function moment.of_http(value)
-  if type(value) ~= "string" or not value:find "^[A-Z][a-z][a-z], [A-Za-z0-9 :]+$" then -- nothing that JSON escapes
+  if value == last_http then
+    return last_moment
+  elseif type(value) ~= "string" or not value:find "^[A-Z][a-z][a-z], [A-Za-z0-9 :]+$" then -- nothing that JSON escapes
     return nil
   end
-  return read(value)
+  last_http, last_moment = value, read(value)
+  return last_moment
 end
 
 --- Writes a moment as HTTP has it.

@@ -2,17 +2,19 @@
 -- Source: Smithy, "AWS JSON 1.1 protocol", with the tolerance of the AWS SDKs where answers are broken.
 -- @module cloudhsmv2.protocol
 
-local classify = require "cloudhsmv2.retry.classify"
 local codec = require "cloudhsmv2.codec"
 local errors = require "cloudhsmv2.errors"
-local redact = require "cloudhsmv2.redact"
+local lazy = require "cloudhsmv2.lazy"
+
+local classify = lazy "cloudhsmv2.retry.classify"
+local redact = lazy "cloudhsmv2.redact"
 
 local format = string.format
 
 local MOST_BODY = 1024 -- bytes of a body that an error keeps
 local MOST_CODE = 128 -- bytes of a code
 local MOST_ERROR = 65536 -- bytes of an error's body that are looked at
-local REQUEST_ID_HEADERS = { "x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id" }
+local REQUEST_ID_HEADERS = { "x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id" } -- the first is this service's
 
 -- Any JSON object, for answers whose shape is not known yet.
 local anything = codec.compile { Object = { type = "structure", members = {} } }
@@ -34,6 +36,10 @@ end
 -- @tparam table headers names in lower case
 -- @treturn string|nil
 function protocol.request_id(headers)
+  local id = headers["x-amzn-requestid"]
+  if id and id ~= "" then
+    return id
+  end
   for _, name in ipairs(REQUEST_ID_HEADERS) do
     if headers[name] and headers[name] ~= "" then
       return headers[name]

@@ -11,7 +11,7 @@ local recursion = {}
 -- @treturn table|nil `{ name, value }`; nil outside of Lambda
 function recursion.header(getenv)
   local trace = getenv "_X_AMZN_TRACE_ID"
-  if (getenv "AWS_LAMBDA_FUNCTION_NAME" or "") == "" or (trace or "") == "" then
+  if not trace or trace == "" or (getenv "AWS_LAMBDA_FUNCTION_NAME" or "") == "" then
     return nil
   end
   local value = trace:gsub("[^ -~]", function(byte)

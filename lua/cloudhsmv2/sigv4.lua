@@ -127,6 +127,24 @@ local function sign(request)
   return signed
 end
 
+--- Reads what many requests have in common, for @{signer:authorize}.
+-- @tparam table request as above, of which `body`, `time` and `credentials` are not looked at, nor `sign_body`
+-- @treturn[1] userdata
+-- @treturn[2] nil
+-- @treturn[2] table an error of kind `"config"` that names the field of the request; what is wrong with a value is told when
+-- it is signed
+-- @usage local common = sigv4.signable {
+--   method = "POST", region = "eu-west-1", service = "cloudhsm",
+--   headers = { { "Host", "cloudhsmv2.eu-west-1.amazonaws.com" } },
+-- }
+local function signable(request)
+  local made, message, kind = core.signable(request)
+  if not made then
+    return failure(message, kind)
+  end
+  return made
+end
+
 local signer = { methods = {} }
 signer.metatable = { __name = "cloudhsmv2.sigv4.signer", __index = signer.methods }
 
@@ -157,6 +175,27 @@ function signer.methods:sign(request)
   return added
 end
 
+--- Signs a request that differs from others in its body and time only, and makes no table.
+-- @function signer:authorize
+-- @tparam userdata common from @{signable}
+-- @tparam string body
+-- @tparam number time seconds since 1970; a fraction is cut off
+-- @tparam userdata credentials from @{credentials} or @{environment_credentials}
+-- @treturn[1] string the value of `Authorization`
+-- @treturn[1] string that of `X-Amz-Date`
+-- @treturn[1] string|nil that of `X-Amz-Security-Token`
+-- @treturn[2] nil
+-- @treturn[2] table an error as of @{signer:sign}
+-- @usage local authorization, date, token = signer:authorize(common, "{}", os.time(), credentials)
+function signer.methods:authorize(common, body, time, keys)
+  check_signer(self, "authorize")
+  local authorization, date, token = self.core:authorize(common, body, time, keys)
+  if not authorization then
+    return failure(date, token)
+  end
+  return authorization, date, token
+end
+
 --- Wipes the derived keys. The signer signs no more. Closing twice is fine; the collector closes too.
 -- @function signer:close
 function signer.methods:close()
@@ -182,5 +221,6 @@ return {
   credentials = credentials,
   environment_credentials = environment_credentials,
   sign = sign,
+  signable = signable,
   signer = new_signer,
 }

@@ -65,12 +65,17 @@ function user_agent.writer(settings, metadata, getenv)
     tail = tail .. " app/" .. clean(settings.app_id)
   end
   local start = table.concat(head, " ") .. " m/" .. features
+  local last, last_credentials, last_use
   return function(credentials, use)
+    if last and credentials == last_credentials and use == last_use then -- nearly always
+      return last
+    end
     local more = (use and "," .. use or "") .. (credentials and "," .. credentials or "")
     if #features + #more > MOST_FEATURES then -- the tail goes, whole letters of it
       more = more:sub(1, MOST_FEATURES - #features):match "^(.*),"
     end
-    return start .. more .. tail
+    last, last_credentials, last_use = start .. more .. tail, credentials, use
+    return last
   end
 end
 

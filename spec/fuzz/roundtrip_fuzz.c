@@ -3,7 +3,7 @@
 #include "harness.h"
 #include "json_oracle.h"
 
-enum { MODEL = 1, ENCODE, DECODE, LIST, TOP = LIST, DEPTH = 24 };
+enum { MODEL = 1, ENCODER, DECODE, LIST, TOP = LIST, DEPTH = 24 };
 
 static const char MODEL_OF_ALL[] =
     "local codec = require 'cloudhsmv2.core'.codec\n"
@@ -215,15 +215,16 @@ static bool same(lua_State *L, int a, int b) {
 }
 
 
-/* model:encode(shape, value) -> its results on the stack. */
+/* model:encoder(shape)(value) -> its results on the stack. */
 static int encode(lua_State *L, const char *shape, int value) {
   int before = lua_gettop(L);
-  lua_pushvalue(L, ENCODE);
+  lua_pushvalue(L, ENCODER);
   lua_pushvalue(L, MODEL);
   lua_pushstring(L, shape);
-  lua_pushvalue(L, value);
   lua_pushboolean(L, 1);
-  EXPECT(lua_pcall(L, 4, LUA_MULTRET, 0) == LUA_OK);
+  EXPECT(lua_pcall(L, 3, 1, 0) == LUA_OK);
+  lua_pushvalue(L, value);
+  EXPECT(lua_pcall(L, 1, LUA_MULTRET, 0) == LUA_OK);
   return lua_gettop(L) - before;
 }
 
@@ -234,7 +235,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (!L) {
     L = fuzz_lua();
     fuzz_run(L, MODEL_OF_ALL);
-    lua_getfield(L, MODEL, "encode");
+    lua_getfield(L, MODEL, "encoder");
     lua_getfield(L, MODEL, "decode");
     fuzz_run(L, "return require 'cloudhsmv2.core'.codec.list");
   }

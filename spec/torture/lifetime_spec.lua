@@ -77,7 +77,8 @@ describe("objects of the C module", function()
             pcall(function() return object:start { method = "GET", url = "http://127.0.0.1:1", headers = {} } end)
             pcall(function() return object:step(0) end)
             pcall(function() return object:decode("S", '"x"') end)
-            pcall(function() return object:encode("S", "x", true) end)
+            pcall(function() return object:encoder("S", true) end)
+            pcall(objects[5], "x")
             pcall(function() return object:access_key_id() end)
           end
           resurrected = objects
@@ -88,6 +89,7 @@ describe("objects of the C module", function()
           local objects = {}
           local held = before and keeper(objects)
           for i = 1, 4 do objects[i] = makers[i]() end
+          objects[5] = objects[4]:encoder("S", true)
           held = held or keeper(objects)
           objects, held = nil, nil
           collectgarbage()

@@ -8,7 +8,7 @@
 
 #define WORK_TYPE "cloudhsmv2.codec.work"
 
-enum { WORK_AT = 0, MOST_KEPT = 64 * 1024 };
+enum { MOST_KEPT = 64 * 1024 };
 
 
 /* A fresh work area on top of the stack. May raise. [-0, +1] */
@@ -29,14 +29,13 @@ void chsm_free_work(chsm_work *work) {
 }
 
 
-/* Pushes the model's own work area, or a new one while that is in use: a finalizer that encodes may run while another's result is pushed.
-   `keys` is the index of the model's names, whose number 0 it is. May raise. [-0, +1] */
-chsm_work *chsm_take_work(lua_State *L, int keys) {
-  lua_rawgeti(L, keys, WORK_AT);
-  chsm_work *work = lua_touserdata(L, -1);
+/* The model's own work area, which is at `own` and stays there, or a new one while that is in use, put below the value on top of the stack:
+   a finalizer that encodes may run while another's result is pushed. May raise. [-0, +0 or +1] */
+chsm_work *chsm_take_work(lua_State *L, int own) {
+  chsm_work *work = lua_touserdata(L, own);
   if (!work || work->busy) {
-    lua_pop(L, 1);
     work = chsm_new_work(L);
+    lua_insert(L, -2);
   }
   work->busy = true;
   return work;
@@ -296,7 +295,7 @@ static int codec_compile(lua_State *L) {
   lua_pushvalue(L, 3);
   chsm_setuservalue(L, 2);
   chsm_new_work(L);
-  lua_rawseti(L, 3, WORK_AT);
+  lua_rawseti(L, 3, CHSM_WORK_AT);
   compiler c = { .L = L, .model = model, .shapes = 1, .keys = 3 };
 
   uint32_t count = 0;
@@ -344,7 +343,7 @@ static int codec_list(lua_State *L) {
 
 
 static const luaL_Reg functions[] = { { "compile", codec_compile }, { "list", codec_list }, { NULL, NULL } };
-static const luaL_Reg model_methods[] = { { "encode", chsm_model_encode }, { "decode", chsm_model_decode }, { NULL, NULL } };
+static const luaL_Reg model_methods[] = { { "encoder", chsm_model_encoder }, { "decode", chsm_model_decode }, { NULL, NULL } };
 static const luaL_Reg model_metamethods[] = { { "__gc", model_gc }, { NULL, NULL } };
 static const luaL_Reg work_metamethods[] = { { "__gc", work_gc }, { NULL, NULL } };
 static const luaL_Reg none[] = { { NULL, NULL } };

@@ -12,6 +12,7 @@
 #pragma GCC visibility push(hidden)
 
 enum {
+  CHSM_WORK_AT = 0,                   /* where the list of a model's names holds its work area */
   CHSM_CODEC_SLOTS = 8,               /* of Lua's stack, for one level of a value */
   CHSM_CODEC_BYTES = 8 * 1024 * 1024, /* of a request, or of a string with escapes */
 };
@@ -26,12 +27,12 @@ typedef struct chsm_work {
 } chsm_work;
 
 chsm_work *chsm_new_work(lua_State *L);
-chsm_work *chsm_take_work(lua_State *L, int keys);
+chsm_work *chsm_take_work(lua_State *L, int own);
 void chsm_give_work(chsm_work *work);
 void chsm_free_work(chsm_work *work);
 chsm_shape *chsm_check_shape(lua_State *L, const chsm_model *model);
 
-int chsm_model_encode(lua_State *L);
+int chsm_model_encoder(lua_State *L);
 int chsm_model_decode(lua_State *L);
 
 #pragma GCC visibility pop

@@ -11,7 +11,8 @@
 #include "../core/json.h"
 #include "../core/number.h"
 
-enum { MOST_PROBLEMS = 50, LONGEST_SHOWN = 40 };
+/* Lua's stack is enlarged for LEVELS levels at a time: few values are deeper, and asking costs. */
+enum { MOST_PROBLEMS = 50, LONGEST_SHOWN = 40, LEVELS = 4, RESERVED = LEVELS * CHSM_CODEC_SLOTS };
 
 static const double EXACT_INTEGER = 9007199254740992.0; /* 2^53 */
 
@@ -33,7 +34,7 @@ typedef struct encoder {
   lua_State *L;
   const chsm_model *model;
   chsm_work *work;
-  int keys;         /* stack index of the member names */
+  int keys;         /* index of the member names */
   bool constraints; /* whether `required` and `min` are checked */
   int depth;
   size_t problem_count;
@@ -41,6 +42,9 @@ typedef struct encoder {
   const ancestor *ancestors;
   const place *where;
 } encoder;
+
+/* The upvalues of an encoder. */
+enum { MODEL = 1, KEYS, WORK, SHAPE, CONSTRAINTS };
 
 static void encode_value(encoder *e, const chsm_shape *shape, const chsm_member *member);
 
@@ -51,6 +55,33 @@ static void put_into(encoder *e, chsm_buffer *buffer, const char *bytes, size_t 
 
 
 static void put(encoder *e, const char *bytes, size_t length) { put_into(e, &e->work->out, bytes, length); }
+
+
+static inline void put_byte(encoder *e, char byte) {
+  chsm_buffer *out = &e->work->out;
+  if (e->status == CHSM_OK && out->length < out->capacity && out->length < CHSM_CODEC_BYTES)
+    out->bytes[out->length++] = byte;
+  else
+    put(e, &byte, 1);
+}
+
+
+/* Writes `text` in quotes, between two bytes that may be 0 for none, if there is nothing to escape in it and the buffer has room: names
+   and most values, in one go. */
+static inline bool put_plain(encoder *e, char before, const char *text, size_t length, char after) {
+  chsm_buffer *out = &e->work->out;
+  if (e->status != CHSM_OK || length + 4 > out->capacity - out->length || length + 4 > CHSM_CODEC_BYTES - out->length) return false;
+  if (chsm_json_plain_run(text, text + length) != text + length) return false;
+  char *at = out->bytes + out->length;
+  if (before) *at++ = before;
+  *at++ = '"';
+  if (length) memcpy(at, text, length);
+  at += length;
+  *at++ = '"';
+  if (after) *at++ = after;
+  out->length = (size_t)(at - out->bytes);
+  return true;
+}
 
 
 static void say(encoder *e, const char *text) { put_into(e, &e->work->message, text, strlen(text)); }
@@ -172,9 +203,8 @@ static void enter_index(encoder *e, place *here, int64_t index) {
 static void leave(encoder *e, const place *here) { e->where = here->up; }
 
 
-/* Whether the table on top may be walked into; files the problem otherwise. The caller sets and resets `ancestors`. */
-static bool may_enter(encoder *e) {
-  const void *table = lua_topointer(e->L, -1);
+/* Whether the table on top, at this address, may be walked into; files the problem otherwise. The caller sets and resets `ancestors`. */
+static bool may_enter(encoder *e, const void *table) {
   for (const ancestor *up = e->ancestors; up; up = up->up) {
     if (up->table == table) {
       say(e, "the table contains itself");
@@ -187,7 +217,7 @@ static bool may_enter(encoder *e) {
     problem(e);
     return false;
   }
-  if (!lua_checkstack(e->L, CHSM_CODEC_SLOTS)) e->status = CHSM_NO_MEMORY;
+  if (e->depth && e->depth % LEVELS == 0 && !lua_checkstack(e->L, RESERVED)) e->status = CHSM_NO_MEMORY;
   return e->status == CHSM_OK;
 }
 
@@ -196,7 +226,7 @@ static bool is_null(lua_State *L) { return lua_type(L, -1) == LUA_TLIGHTUSERDATA
 
 
 static void encode_text(encoder *e, const char *text, size_t length) {
-  if (e->status != CHSM_OK) return;
+  if (put_plain(e, 0, text, length, 0) || e->status != CHSM_OK) return;
   chsm_status status = chsm_json_write_string(&e->work->out, text, length);
   if (status != CHSM_INVALID) {
     e->status = status;
@@ -207,6 +237,15 @@ static void encode_text(encoder *e, const char *text, size_t length) {
   say_number(e, (double)chsm_utf8_check(text, length, &characters) + 1);
   say(e, " on)");
   problem(e);
+}
+
+
+/* Writes the name of a member or the key of a map, with the comma before it, unless it is the first, and the colon after it. */
+static void encode_name(encoder *e, bool first, const char *text, size_t length) {
+  if (put_plain(e, first ? 0 : ',', text, length, ':')) return;
+  if (!first) put_byte(e, ',');
+  encode_text(e, text, length);
+  put_byte(e, ':');
 }
 
 
@@ -366,6 +405,53 @@ static void encode_element(encoder *e, const chsm_shape *shape) {
 }
 
 
+/* Writes the element on top of the stack as that of this number. */
+static void encode_numbered(encoder *e, const chsm_shape *shape, int64_t number) {
+  place here;
+  enter_index(e, &here, number);
+  if (number > 1) put_byte(e, ',');
+  encode_element(e, shape);
+  leave(e, &here);
+}
+
+
+/* Writes the elements of the list on top of the stack in the order in which Lua has them, and answers how many there are. Lua hardly ever
+   has them in another one, and only what is no list has other keys: then what was written and filed is taken back, and the answer is -1.
+   For elements that hold no others: walking the same twice on every level would not end. */
+static int64_t encode_as_stored(encoder *e, const chsm_shape *shape) {
+  lua_State *L = e->L;
+  chsm_work *work = e->work;
+  size_t written = work->out.length, filed = work->problems.length, problems = e->problem_count;
+  int64_t count = 0;
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    if (lua_type(L, -2) == LUA_TNUMBER && lua_tonumber(L, -2) == (lua_Number)(count + 1)) {
+      encode_numbered(e, shape, ++count);
+      continue;
+    }
+    work->out.length = written;
+    work->problems.length = filed;
+    e->problem_count = problems;
+    lua_pop(L, 2);
+    return -1;
+  }
+  return count;
+}
+
+
+/* Writes the elements of the list on top of the stack, whose order Lua does not keep, and answers how many there are; -1 after filing why
+   it is none. */
+static int64_t encode_by_number(encoder *e, const chsm_shape *shape) {
+  lua_State *L = e->L;
+  int64_t count = list_length(e);
+  for (int64_t i = 1; i <= count && e->status == CHSM_OK; i++) {
+    lua_rawgeti(L, -1, (int)i);
+    encode_numbered(e, shape, i);
+    lua_pop(L, 1);
+  }
+  return count;
+}
+
+
 /* Writes the list on top of the stack; `shape` is NULL inside a document. */
 static void encode_list(encoder *e, const chsm_shape *shape) {
   lua_State *L = e->L;
@@ -373,26 +459,18 @@ static void encode_list(encoder *e, const chsm_shape *shape) {
     wrong_type(e, "a list");
     return;
   }
-  if (!may_enter(e)) return;
-  int64_t count = list_length(e);
-  if (count < 0) return;
-  if (shape) below(e, "the number of elements is ", (double)count, shape);
   ancestor self = { lua_topointer(L, -1), e->ancestors };
+  if (!may_enter(e, self.table)) return;
   e->ancestors = &self;
   e->depth++;
-  put(e, "[", 1);
-  for (int64_t i = 1; i <= count && e->status == CHSM_OK; i++) {
-    place here;
-    enter_index(e, &here, i);
-    if (i > 1) put(e, ",", 1);
-    lua_rawgeti(L, -1, (int)i);
-    encode_element(e, shape);
-    lua_pop(L, 1);
-    leave(e, &here);
-  }
-  put(e, "]", 1);
+  put_byte(e, '[');
+  bool flat = shape && e->model->shapes[shape->element].kind < CHSM_LIST;
+  int64_t count = flat ? encode_as_stored(e, shape) : -1;
+  if (count < 0) count = encode_by_number(e, shape);
+  put_byte(e, ']');
   e->depth--;
   e->ancestors = self.up;
+  if (shape && count >= 0) below(e, "the number of elements is ", (double)count, shape);
 }
 
 
@@ -429,7 +507,7 @@ static bool collect_keys(encoder *e, int map) {
     map_key one = { .slot = lua_gettop(L) };
     one.text = lua_tolstring(L, -1, &one.length);
     put_into(e, keys, (const char *)&one, sizeof one);
-    if (!lua_checkstack(L, CHSM_CODEC_SLOTS)) {
+    if (!lua_checkstack(L, RESERVED)) {
       say(e, "too many entries");
       problem(e);
       return false;
@@ -442,6 +520,60 @@ static bool collect_keys(encoder *e, int map) {
 }
 
 
+/* Writes the value on top of the stack as that of this key. */
+static void encode_entry(encoder *e, const chsm_shape *shape, bool first, const char *key, size_t length) {
+  place here;
+  enter_name(e, &here, key, length);
+  encode_name(e, first, key, length);
+  encode_element(e, shape);
+  leave(e, &here);
+}
+
+
+/* Writes the only entry of the map on top of the stack; false, and nothing is written, where it has none, others, or no string for a key.
+ */
+static bool encode_only_entry(encoder *e, const chsm_shape *shape) {
+  lua_State *L = e->L;
+  lua_pushnil(L);
+  if (!lua_next(L, -2)) return false;
+  lua_pushvalue(L, -2);
+  bool only = !lua_next(L, -4);
+  if (!only) lua_pop(L, 2);
+  if (lua_type(L, -2) != LUA_TSTRING) only = false;
+  if (only) {
+    size_t length;
+    const char *key = lua_tolstring(L, -2, &length);
+    encode_entry(e, shape, true, key, length);
+  }
+  lua_pop(L, 2);
+  return only;
+}
+
+
+/* Writes the entries of the map on top of the stack and answers how many there are; -1 after filing why it is none. */
+static int64_t encode_entries(encoder *e, const chsm_shape *shape) {
+  lua_State *L = e->L;
+  int map = lua_gettop(L);
+  chsm_buffer *keys = &e->work->keys;
+  size_t base = keys->length;
+  int64_t count = -1;
+  if (collect_keys(e, map)) {
+    count = (int64_t)((keys->length - base) / sizeof(map_key));
+    for (int64_t i = 0; i < count && e->status == CHSM_OK; i++) {
+      map_key one; /* by copy: deeper maps may move the buffer */
+      memcpy(&one, keys->bytes + base + (size_t)i * sizeof one, sizeof one);
+      lua_pushvalue(L, one.slot);
+      lua_rawget(L, map);
+      encode_entry(e, shape, i == 0, one.text, one.length);
+      lua_pop(L, 1);
+    }
+  }
+  lua_settop(L, map);
+  keys->length = base;
+  return count;
+}
+
+
 /* Writes the map on top of the stack, sorted by key so that the same map gives the same bytes; `shape` is NULL inside a document. */
 static void encode_map(encoder *e, const chsm_shape *shape) {
   lua_State *L = e->L;
@@ -449,37 +581,16 @@ static void encode_map(encoder *e, const chsm_shape *shape) {
     wrong_type(e, "a map");
     return;
   }
-  if (!may_enter(e)) return;
-  int map = lua_gettop(L);
-  chsm_buffer *keys = &e->work->keys;
-  size_t base = keys->length;
-  if (collect_keys(e, map)) {
-    size_t count = (keys->length - base) / sizeof(map_key);
-    if (shape) below(e, "the number of entries is ", (double)count, shape);
-    ancestor self = { lua_topointer(L, map), e->ancestors };
-    e->ancestors = &self;
-    e->depth++;
-    put(e, "{", 1);
-    for (size_t i = 0; i < count && e->status == CHSM_OK; i++) {
-      map_key one; /* by copy: deeper maps may move the buffer */
-      memcpy(&one, keys->bytes + base + i * sizeof one, sizeof one);
-      place here;
-      enter_name(e, &here, one.text, one.length);
-      if (i) put(e, ",", 1);
-      encode_text(e, one.text, one.length);
-      put(e, ":", 1);
-      lua_pushvalue(L, one.slot);
-      lua_rawget(L, map);
-      encode_element(e, shape);
-      lua_pop(L, 1);
-      leave(e, &here);
-    }
-    put(e, "}", 1);
-    e->depth--;
-    e->ancestors = self.up;
-  }
-  lua_settop(L, map);
-  keys->length = base;
+  ancestor self = { lua_topointer(L, -1), e->ancestors };
+  if (!may_enter(e, self.table)) return;
+  e->ancestors = &self;
+  e->depth++;
+  put_byte(e, '{');
+  int64_t count = encode_only_entry(e, shape) ? 1 : encode_entries(e, shape);
+  put_byte(e, '}');
+  e->depth--;
+  e->ancestors = self.up;
+  if (shape && count >= 0) below(e, "the number of entries is ", (double)count, shape);
 }
 
 
@@ -535,19 +646,20 @@ static void encode_structure(encoder *e, const chsm_shape *shape) {
     wrong_type(e, "a table of members");
     return;
   }
-  if (!may_enter(e)) return;
-  uint64_t present = find_members(e, shape);
   ancestor self = { lua_topointer(L, -1), e->ancestors };
+  if (!may_enter(e, self.table)) return;
+  uint64_t present = find_members(e, shape);
   e->ancestors = &self;
   e->depth++;
-  put(e, "{", 1);
+  put_byte(e, '{');
   uint32_t written = 0;
   for (uint32_t i = 0; i < shape->names.count && e->status == CHSM_OK; i++) {
     const chsm_member *member = &shape->members[i];
     if (i < 64 && !(present >> i & 1) && !(member->required && e->constraints)) continue;
     lua_rawgeti(L, e->keys, (int)(shape->first_name + i) + 1);
     lua_rawget(L, -2);
-    bool absent = lua_type(L, -1) == LUA_TNIL || is_null(L);
+    int type = lua_type(L, -1);
+    bool absent = type == LUA_TNIL || (type == LUA_TLIGHTUSERDATA && is_null(L));
     if (absent && !(member->required && e->constraints)) {
       lua_pop(L, 1);
       continue;
@@ -558,15 +670,13 @@ static void encode_structure(encoder *e, const chsm_shape *shape) {
       say(e, "required member is missing");
       problem(e);
     } else {
-      if (written++) put(e, ",", 1);
-      encode_text(e, shape->wire.list[i].text, shape->wire.list[i].length);
-      put(e, ":", 1);
+      encode_name(e, written++ == 0, shape->wire.list[i].text, shape->wire.list[i].length);
       encode_value(e, &e->model->shapes[member->shape], member);
     }
     leave(e, &here);
     lua_pop(L, 1);
   }
-  put(e, "}", 1);
+  put_byte(e, '}');
   e->depth--;
   e->ancestors = self.up;
   if (shape->is_union && written != 1) {
@@ -686,42 +796,60 @@ static void push_problems(lua_State *L, const chsm_buffer *problems) {
 }
 
 
-/* model:encode(shape, value, constraints) -> json | nil, problems.  problems: a list of { path = , message = }, in the order of
-   the walk, at most MOST_PROBLEMS of them. */
-int chsm_model_encode(lua_State *L) {
-  const chsm_model *model = luaL_checkudata(L, 1, CHSM_MODEL_TYPE);
-  const chsm_shape *shape = chsm_check_shape(L, model);
-  luaL_checkany(L, 3);
-  bool constraints = lua_toboolean(L, 4);
-  lua_settop(L, 3);
-  chsm_getuservalue(L, 1);
-  chsm_work *work = chsm_take_work(L, 4);
-  encoder e = { .L = L, .model = model, .work = work, .keys = 4, .constraints = constraints, .status = CHSM_OK };
-  luaL_checkstack(L, CHSM_CODEC_SLOTS, "value");
-  lua_pushvalue(L, 3);
-  encode_value(&e, shape, NULL);
-  if (e.status == CHSM_TOO_LARGE) {
+/* Encodes the value on top of the stack, and returns as encode_by_shape does. */
+static int encode(lua_State *L, encoder *e, const chsm_shape *shape) {
+  chsm_work *work = e->work;
+  encode_value(e, shape, NULL);
+  if (e->status == CHSM_TOO_LARGE) {
     work->problems.length = 0;
-    e.where = NULL;
-    e.status = CHSM_OK;
-    say(&e, "the request would be larger than 8 MiB");
-    problem(&e);
+    e->where = NULL;
+    e->status = CHSM_OK;
+    say(e, "the request would be larger than 8 MiB");
+    problem(e);
   }
-  if (e.status != CHSM_OK) {
+  if (e->status != CHSM_OK) {
     chsm_free_work(work);
     work->busy = false;
     return luaL_error(L, "not enough memory");
   }
-  int results = 1;
-  if (e.problem_count) {
+  if (e->problem_count) {
     lua_pushnil(L);
     push_problems(L, &work->problems);
     chsm_free_work(work);
     work->busy = false;
-    results = 2;
-  } else {
-    lua_pushlstring(L, work->out.bytes, work->out.length);
-    chsm_give_work(work);
+    return 2;
   }
-  return results;
+  lua_pushlstring(L, work->out.bytes, work->out.length);
+  chsm_give_work(work);
+  return 1;
+}
+
+
+/* encoder(value) -> json | nil, problems.  problems: a list of { path = , message = }, in the order of the walk, at most MOST_PROBLEMS of
+   them. All that is the same in every call is in the upvalues. */
+static int encode_by_shape(lua_State *L) {
+  const chsm_model *model = lua_touserdata(L, lua_upvalueindex(MODEL));
+  size_t number = (size_t)lua_tonumber(L, lua_upvalueindex(SHAPE));
+  if (!model->shapes) return luaL_error(L, "the model is closed");
+  lua_settop(L, 1);
+  luaL_checkstack(L, RESERVED, "value");
+  encoder e = { .L = L, .model = model, .keys = lua_upvalueindex(KEYS), .status = CHSM_OK };
+  e.constraints = lua_toboolean(L, lua_upvalueindex(CONSTRAINTS));
+  e.work = chsm_take_work(L, lua_upvalueindex(WORK));
+  return encode(L, &e, &model->shapes[number]);
+}
+
+
+/* model:encoder(shape, constraints) -> encoder.  constraints: whether `required` and `min` are checked. */
+int chsm_model_encoder(lua_State *L) {
+  const chsm_model *model = luaL_checkudata(L, 1, CHSM_MODEL_TYPE);
+  const chsm_shape *shape = chsm_check_shape(L, model);
+  bool constraints = lua_toboolean(L, 3);
+  lua_settop(L, 1);
+  chsm_getuservalue(L, 1);
+  lua_rawgeti(L, 2, CHSM_WORK_AT);
+  lua_pushnumber(L, (lua_Number)(shape - model->shapes));
+  lua_pushboolean(L, constraints);
+  lua_pushcclosure(L, encode_by_shape, CONSTRAINTS);
+  return 1;
 }

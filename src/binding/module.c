@@ -14,6 +14,7 @@
 #include "../core/clock.h"
 #include "../core/digest.h"
 #include "../core/hex.h"
+#include "../core/random.h"
 #include "../core/versions.h"
 #include "compat.h"
 
@@ -53,7 +54,7 @@ static int module_random(lua_State *L) {
 }
 
 
-/* uuid() -> a random UUID (RFC 9562, version 4) in lower case, or an error when there is no randomness */
+/* uuid() -> a random UUID (RFC 9562, version 4) in lower case, or an error when there is no randomness.  Its upvalue is a chsm_random. */
 static int module_uuid(lua_State *L) {
   enum { SIZE = 16 };
   static const size_t groups[] = { 4, 2, 2, 2, 6 };
@@ -61,7 +62,8 @@ static int module_uuid(lua_State *L) {
   char text[2 * SIZE + sizeof groups / sizeof *groups - 1];
   char *at = text;
   const unsigned char *from = bytes;
-  if (RAND_bytes(bytes, (int)sizeof bytes) != 1) return luaL_error(L, "cloudhsmv2: no randomness from OpenSSL");
+  chsm_random *random = lua_touserdata(L, lua_upvalueindex(1));
+  if (!chsm_random_take(random, bytes, sizeof bytes)) return luaL_error(L, "cloudhsmv2: no randomness");
   bytes[6] = (unsigned char)((bytes[6] & 0x0F) | 0x40);
   bytes[8] = (unsigned char)((bytes[8] & 0x3F) | 0x80);
   for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
@@ -148,10 +150,18 @@ static void stay_loaded(void) {
 
 
 static const luaL_Reg functions[] = {
-  { "now", module_now },           { "time", module_time },     { "sleep", module_sleep },
-  { "random", module_random },     { "uuid", module_uuid },     { "digest", module_digest },
-  { "versions", module_versions }, { "system", module_system }, { NULL, NULL },
+  { "now", module_now },       { "time", module_time },         { "sleep", module_sleep },   { "random", module_random },
+  { "digest", module_digest }, { "versions", module_versions }, { "system", module_system }, { NULL, NULL },
 };
+
+/* Sets uuid into the table on top. [-0, +0] */
+static void set_uuid(lua_State *L) {
+  chsm_random *random = chsm_newuserdata(L, sizeof *random);
+  *random = (chsm_random) { .left = 0 };
+  lua_pushcclosure(L, module_uuid, 1);
+  lua_setfield(L, -2, "uuid");
+}
+
 
 /* require "cloudhsmv2.core" -> the module table. No I/O, no globals. */
 CHSM_EXPORT int luaopen_cloudhsmv2_core(lua_State *L);
@@ -160,6 +170,7 @@ CHSM_EXPORT int luaopen_cloudhsmv2_core(lua_State *L) {
   stay_loaded();
   lua_newtable(L);
   chsm_setfuncs(L, functions);
+  set_uuid(L);
   chsm_open_codec(L);
   lua_setfield(L, -2, "codec");
   chsm_open_signer(L);

@@ -6,6 +6,7 @@
 
 #define CREDENTIALS_TYPE "cloudhsmv2.credentials"
 #define SIGNER_TYPE "cloudhsmv2.signer"
+#define SIGNABLE_TYPE "cloudhsmv2.signable"
 
 /* The kinds of failure, in the words of cloudhsmv2.errors. */
 static const char CONFIG[] = "config";
@@ -19,6 +20,12 @@ typedef struct signer {
   chsm_sigv4_signer core;
   chsm_buffer canonical; /* of the signature under way */
 } signer;
+
+/* What many requests have in common. The bytes are those of strings that its user value holds. */
+typedef struct signable {
+  chsm_sigv4_request request; /* without body, time and credentials */
+  chsm_sigv4_header headers[];
+} signable;
 
 /* Reads the request table at `table`. The strings it hands out stay on the stack, so that no finalizer can take them away. */
 typedef struct reader {
@@ -341,35 +348,34 @@ static void push_fault(lua_State *L, chsm_sigv4_status status, const chsm_sigv4_
 }
 
 
-/* Signs the request table at `table` with the credentials at `credentials`. Answers 0 when `*result` is filled and the session token, or
-   nil, is on top; else the count of values to return for the failure. Below that stays on the stack what it read. */
-static int sign_table(lua_State *L, signer *with, int table, int credentials, chsm_sigv4_result *result) {
-  chsm_sigv4_header headers[CHSM_SIGV4_HEADERS_MOST];
-  chsm_sigv4_request request = { .headers = headers };
-  reader from = { .L = L, .table = table };
-  request.credentials = test_class(L, credentials, CREDENTIALS_TYPE);
-  if (!request.credentials) {
-    refuse(&from, "credentials", 0, "made by sigv4.credentials or sigv4.environment_credentials", lua_type(L, credentials));
-    push_refusal(&from);
-    return fail(L, CREDENTIALS);
-  }
-  request.method = read_text(&from, "method", NULL);
-  request.path = read_text(&from, "path", "/");
-  request.query = read_text(&from, "query", "");
-  request.body = read_text(&from, "body", "");
-  request.region = read_text(&from, "region", NULL);
-  request.service = read_text(&from, "service", NULL);
-  request.time = read_number(&from, "time");
-  request.keep_path = !read_flag(&from, "normalize", true);
-  request.sign_body = read_flag(&from, "sign_body", false);
-  request.all_headers = read_flag(&from, "all_headers", false);
-  request.omit_session_token = read_flag(&from, "omit_session_token", false);
-  request.header_count = read_headers(&from, headers);
-  if (from.field) {
-    push_refusal(&from);
-    return fail(L, CONFIG);
-  }
-  chsm_sigv4_status status = chsm_sigv4_sign(&with->core, &request, &with->canonical, result);
+/* The credentials at `index`, or NULL with nil, the message and the kind of the failure pushed. [-0, +0 or +3] */
+static const chsm_credentials *read_credentials(lua_State *L, int index) {
+  const chsm_credentials *credentials = test_class(L, index, CREDENTIALS_TYPE);
+  if (credentials) return credentials;
+  reader from = { .L = L };
+  refuse(&from, "credentials", 0, "made by sigv4.credentials or sigv4.environment_credentials", lua_type(L, index));
+  push_refusal(&from);
+  fail(L, CREDENTIALS);
+  return NULL;
+}
+
+
+/* Reads all but headers, body, time and credentials. What it read stays on the stack. */
+static void read_common(reader *from, chsm_sigv4_request *request) {
+  request->method = read_text(from, "method", NULL);
+  request->path = read_text(from, "path", "/");
+  request->query = read_text(from, "query", "");
+  request->region = read_text(from, "region", NULL);
+  request->service = read_text(from, "service", NULL);
+  request->keep_path = !read_flag(from, "normalize", true);
+  request->all_headers = read_flag(from, "all_headers", false);
+  request->omit_session_token = read_flag(from, "omit_session_token", false);
+}
+
+
+/* Signs. Answers 0 when `*result` is filled and the session token, or nil, is on top; else the count of values to return. */
+static int sign_request(lua_State *L, signer *with, const chsm_sigv4_request *request, int credentials, chsm_sigv4_result *result) {
+  chsm_sigv4_status status = chsm_sigv4_sign(&with->core, request, &with->canonical, result);
   if (status == CHSM_SIGV4_OK) {
     push_value(L, credentials, VALUE_TOKEN); /* before anything can close them: the signature covers it */
     return 0;
@@ -378,6 +384,27 @@ static int sign_table(lua_State *L, signer *with, int table, int credentials, ch
   if (status == CHSM_SIGV4_NO_MEMORY) return luaL_error(L, "not enough memory");
   push_fault(L, status, result);
   return fail(L, status == CHSM_SIGV4_NO_CREDENTIALS ? CREDENTIALS : CONFIG);
+}
+
+
+/* Signs the request table at `table` with the credentials at `credentials`. Answers 0 when `*result` is filled and the session token, or
+   nil, is on top; else the count of values to return for the failure. Below that stays on the stack what it read. */
+static int sign_table(lua_State *L, signer *with, int table, int credentials, chsm_sigv4_result *result) {
+  chsm_sigv4_header headers[CHSM_SIGV4_HEADERS_MOST];
+  chsm_sigv4_request request = { .headers = headers };
+  reader from = { .L = L, .table = table };
+  request.credentials = read_credentials(L, credentials);
+  if (!request.credentials) return 3;
+  read_common(&from, &request);
+  request.body = read_text(&from, "body", "");
+  request.time = read_number(&from, "time");
+  request.sign_body = read_flag(&from, "sign_body", false);
+  request.header_count = read_headers(&from, headers);
+  if (from.field) {
+    push_refusal(&from);
+    return fail(L, CONFIG);
+  }
+  return sign_request(L, with, &request, credentials, result);
 }
 
 
@@ -424,6 +451,60 @@ static int signer_sign(lua_State *L) {
   lua_createtable(L, 4, 0);
   append_own_headers(L, token, &result);
   return 1;
+}
+
+
+/* signable(request) -> signable | nil, message, kind.  The list of headers may be longer than the core takes: it is cut off behind one more
+   than that, for the core to refuse. */
+static int signable_new(lua_State *L) {
+  enum { REQUEST = 1, HELD = 2 };
+  chsm_sigv4_header headers[CHSM_SIGV4_HEADERS_MOST];
+  chsm_sigv4_request request = { .headers = NULL };
+  luaL_checktype(L, REQUEST, LUA_TTABLE);
+  lua_settop(L, REQUEST);
+  lua_newtable(L);
+  reader from = { .L = L, .table = REQUEST };
+  read_common(&from, &request);
+  request.header_count = read_headers(&from, headers);
+  if (from.field) {
+    push_refusal(&from);
+    return fail(L, CONFIG);
+  }
+  for (int index = lua_gettop(L); index > HELD; index--)
+    lua_rawseti(L, HELD, index - HELD);
+  size_t kept = request.header_count < CHSM_SIGV4_HEADERS_MOST ? request.header_count : CHSM_SIGV4_HEADERS_MOST;
+  signable *made = chsm_newuserdata(L, sizeof *made + kept * sizeof *headers);
+  made->request = request;
+  made->request.headers = made->headers;
+  if (request.header_count <= CHSM_SIGV4_HEADERS_MOST) memcpy(made->headers, headers, kept * sizeof *headers);
+  chsm_setclass(L, SIGNABLE_TYPE);
+  lua_pushvalue(L, HELD);
+  chsm_setuservalue(L, -2);
+  return 1;
+}
+
+
+/* signer:authorize(signable, body, time, credentials) -> authorization, date, session token or nil | nil, message, kind */
+static int signer_authorize(lua_State *L) {
+  enum { SIGNABLE = 2, BODY = 3, TIME = 4, CREDENTIALS_AT = 5 };
+  signer *with = luaL_checkudata(L, 1, SIGNER_TYPE);
+  const signable *common = luaL_checkudata(L, SIGNABLE, SIGNABLE_TYPE);
+  luaL_checktype(L, BODY, LUA_TSTRING);
+  luaL_checktype(L, TIME, LUA_TNUMBER);
+  lua_settop(L, CREDENTIALS_AT);
+  chsm_sigv4_request request = common->request;
+  request.body.bytes = lua_tolstring(L, BODY, &request.body.length);
+  request.time = (double)lua_tonumber(L, TIME);
+  request.credentials = read_credentials(L, CREDENTIALS_AT);
+  if (!request.credentials) return 3;
+  chsm_sigv4_result result;
+  int failed = sign_request(L, with, &request, CREDENTIALS_AT, &result);
+  if (failed) return failed;
+  chsm_buffer_clear(&with->canonical);
+  lua_pushlstring(L, result.authorization, result.authorization_length);
+  lua_pushlstring(L, result.date, sizeof result.date);
+  lua_pushvalue(L, -3);
+  return 3;
 }
 
 
@@ -497,7 +578,12 @@ static const luaL_Reg credentials_metamethods[] = {
   { NULL, NULL },
 };
 
-static const luaL_Reg signer_methods[] = { { "sign", signer_sign }, { "close", signer_close }, { NULL, NULL } };
+static const luaL_Reg signer_methods[] = {
+  { "sign", signer_sign },
+  { "authorize", signer_authorize },
+  { "close", signer_close },
+  { NULL, NULL },
+};
 
 static const luaL_Reg signer_metamethods[] = {
   { "__gc", signer_close },
@@ -506,12 +592,12 @@ static const luaL_Reg signer_metamethods[] = {
   { NULL, NULL },
 };
 
+static const luaL_Reg none[] = { { NULL, NULL } };
+
 static const luaL_Reg functions[] = {
-  { "credentials", credentials_new },
-  { "environment_credentials", credentials_from_environment },
-  { "signer", signer_new },
-  { "sign", sign_once },
-  { NULL, NULL },
+  { "credentials", credentials_new }, { "environment_credentials", credentials_from_environment },
+  { "signer", signer_new },           { "sign", sign_once },
+  { "signable", signable_new },       { NULL, NULL },
 };
 
 
@@ -519,6 +605,7 @@ static const luaL_Reg functions[] = {
 int chsm_open_signer(lua_State *L) {
   chsm_newclass(L, CREDENTIALS_TYPE, credentials_methods, credentials_metamethods);
   chsm_newclass(L, SIGNER_TYPE, signer_methods, signer_metamethods);
+  chsm_newclass(L, SIGNABLE_TYPE, none, none);
   lua_newtable(L);
   chsm_setfuncs(L, functions);
   return 1;

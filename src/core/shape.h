@@ -12,7 +12,7 @@
 
 /* The shape kinds of AWS's `json` protocol. A union is a structure with `is_union`; a document is any JSON. */
 typedef enum {
-  CHSM_STRING,
+  CHSM_STRING, /* from here to a blob: values that hold no others */
   CHSM_INTEGER,
   CHSM_LONG,
   CHSM_DOUBLE,

@@ -4,9 +4,11 @@
 
 local core = require "cloudhsmv2.core"
 local errors = require "cloudhsmv2.errors"
+local lazy = require "cloudhsmv2.lazy"
 local locations = require "cloudhsmv2.config.locations"
-local profile_file = require "cloudhsmv2.config.profile_file"
 local text = require "cloudhsmv2.text"
+
+local profile_file = lazy "cloudhsmv2.config.profile_file"
 
 local format = string.format
 
@@ -58,6 +60,9 @@ local function read(kind, location, read_file, warnings)
       code = "MissingFile",
       message = format("%s=%s (environment): there is no such file", location.variable, text.quote(location.shown)),
     })
+  end
+  if content == "" then
+    return { profiles = {}, sso_sessions = {}, services = {} }
   end
   local parsed, err = profile_file.parse(content, kind, location.shown)
   if not parsed then -- somebody may have been writing it: what it is now decides

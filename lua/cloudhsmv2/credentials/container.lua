@@ -8,12 +8,14 @@
 
 local codec = require "cloudhsmv2.codec"
 local endpoint = require "cloudhsmv2.endpoint"
-local exchange = require "cloudhsmv2.credentials.exchange"
+local lazy = require "cloudhsmv2.lazy"
 local locations = require "cloudhsmv2.config.locations"
-local redact = require "cloudhsmv2.redact"
 local set = require "cloudhsmv2.credentials.set"
 local settings = require "cloudhsmv2.config.settings"
 local text = require "cloudhsmv2.text"
+
+local exchange = lazy "cloudhsmv2.credentials.exchange"
+local redact = lazy "cloudhsmv2.redact"
 
 local format = string.format
 

@@ -13,14 +13,16 @@
 --
 -- @module cloudhsmv2.credentials
 
-local container = require "cloudhsmv2.credentials.container"
-local environment = require "cloudhsmv2.credentials.environment"
 local errors = require "cloudhsmv2.errors"
-local instance_metadata = require "cloudhsmv2.credentials.instance_metadata"
-local profile = require "cloudhsmv2.credentials.profile"
+local lazy = require "cloudhsmv2.lazy"
 local refresh = require "cloudhsmv2.credentials.refresh"
 local static = require "cloudhsmv2.credentials.static"
-local web_identity = require "cloudhsmv2.credentials.web_identity"
+
+local container = lazy "cloudhsmv2.credentials.container"
+local environment = lazy "cloudhsmv2.credentials.environment"
+local instance_metadata = lazy "cloudhsmv2.credentials.instance_metadata"
+local profile = lazy "cloudhsmv2.credentials.profile"
+local web_identity = lazy "cloudhsmv2.credentials.web_identity"
 
 local SHOWN_OF_ID = 4 -- letters of an access key id
 

@@ -9,11 +9,13 @@
 -- @module cloudhsmv2.credentials.instance_metadata
 
 local codec = require "cloudhsmv2.codec"
-local exchange = require "cloudhsmv2.credentials.exchange"
-local redact = require "cloudhsmv2.redact"
+local lazy = require "cloudhsmv2.lazy"
 local set = require "cloudhsmv2.credentials.set"
 local settings = require "cloudhsmv2.config.settings"
 local text = require "cloudhsmv2.text"
+
+local exchange = lazy "cloudhsmv2.credentials.exchange"
+local redact = lazy "cloudhsmv2.redact"
 
 local format = string.format
 

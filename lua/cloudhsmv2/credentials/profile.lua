@@ -2,20 +2,22 @@
 -- these.
 -- @module cloudhsmv2.credentials.profile
 
-local container = require "cloudhsmv2.credentials.container"
-local environment = require "cloudhsmv2.credentials.environment"
 local errors = require "cloudhsmv2.errors"
-local instance_metadata = require "cloudhsmv2.credentials.instance_metadata"
-local login = require "cloudhsmv2.credentials.login"
+local lazy = require "cloudhsmv2.lazy"
 local plan = require "cloudhsmv2.credentials.plan"
-local process = require "cloudhsmv2.credentials.process"
 local protected = require "cloudhsmv2.protected"
 local set = require "cloudhsmv2.credentials.set"
 local sigv4 = require "cloudhsmv2.sigv4"
-local sso = require "cloudhsmv2.credentials.sso"
-local sts = require "cloudhsmv2.credentials.sts"
 local text = require "cloudhsmv2.text"
-local web_identity = require "cloudhsmv2.credentials.web_identity"
+
+local container = lazy "cloudhsmv2.credentials.container"
+local environment = lazy "cloudhsmv2.credentials.environment"
+local instance_metadata = lazy "cloudhsmv2.credentials.instance_metadata"
+local login = lazy "cloudhsmv2.credentials.login"
+local process = lazy "cloudhsmv2.credentials.process"
+local sso = lazy "cloudhsmv2.credentials.sso"
+local sts = lazy "cloudhsmv2.credentials.sts"
+local web_identity = lazy "cloudhsmv2.credentials.web_identity"
 
 local format = string.format
 

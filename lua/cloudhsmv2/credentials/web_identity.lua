@@ -3,11 +3,13 @@
 -- Source: AWS SDKs and Tools Reference Guide, "Assume role credential provider", web identity.
 -- @module cloudhsmv2.credentials.web_identity
 
+local lazy = require "cloudhsmv2.lazy"
 local locations = require "cloudhsmv2.config.locations"
 local set = require "cloudhsmv2.credentials.set"
 local settings = require "cloudhsmv2.config.settings"
-local sts = require "cloudhsmv2.credentials.sts"
 local text = require "cloudhsmv2.text"
+
+local sts = lazy "cloudhsmv2.credentials.sts"
 
 local format = string.format
 

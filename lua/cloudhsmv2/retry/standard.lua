@@ -8,9 +8,11 @@
 --
 -- @module cloudhsmv2.retry.standard
 
-local backoff = require "cloudhsmv2.retry.backoff"
-local classify = require "cloudhsmv2.retry.classify"
+local lazy = require "cloudhsmv2.lazy"
 local quota = require "cloudhsmv2.retry.quota"
+
+local backoff = lazy "cloudhsmv2.retry.backoff"
+local classify = lazy "cloudhsmv2.retry.classify"
 
 local COST = 14
 local COST_THROTTLED = 5 -- cheaper: the service itself said that it is there
@@ -37,7 +39,7 @@ function call_methods:hold(now, room)
 end
 
 --- After an attempt that succeeded.
--- @tparam number now as above
+-- @tparam[opt] number now as above; only a `limiter` needs it
 function call_methods:succeeded(now)
   self.policy.quota:give(self.cost or GIVEN_WITHOUT_RETRY)
   if self.policy.limiter then
@@ -48,6 +50,7 @@ end
 -- Some failures are worth one more try in a call, but not a row of them.
 local function is_worn_out(self, err)
   local name = err.code or err.kind
+  self.seen = self.seen or {}
   local seen = (self.seen[name] or 0) + 1
   self.seen[name] = seen
   return seen > classify.retries(err)
@@ -90,7 +93,7 @@ end
 -- @tparam integer max_attempts attempts in all, from 1
 -- @treturn table the retries of the call
 function methods:start(max_attempts)
-  return setmetatable({ policy = self, max_attempts = max_attempts, attempt = 0, seen = {} }, call_metatable)
+  return setmetatable({ policy = self, max_attempts = max_attempts, attempt = 0 }, call_metatable)
 end
 
 --- Makes the policy of one client.
@@ -99,7 +102,7 @@ end
 -- @tparam[opt] table options.limiter of adaptive mode
 -- @tparam[opt=500] integer options.quota what may be spent at first
 -- @tparam[opt=20] number options.most_delay seconds
--- @treturn table the policy
+-- @treturn table the policy; without a `limiter` it never holds a request back
 function standard.new(options)
   return setmetatable({
     random = options.random,
