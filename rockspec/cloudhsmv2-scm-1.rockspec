@@ -62,6 +62,7 @@ build = {
         "src/core/http_failure.c",
         "src/core/http_head.c",
         "src/core/http_request.c",
+        "src/core/http_wire.c",
         "src/core/journal.c",
         "src/core/json.c",
         "src/core/number.c",
