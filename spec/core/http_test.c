@@ -16,6 +16,7 @@
 #include "../../src/core/clock.h"
 #include "../../src/core/http.h"
 #include "../../src/core/http_check.h"
+#include "../../src/core/http_wire.h"
 #include "check.h"
 
 enum { MOST_PEERS = 16, REQUEST = 4096 };
@@ -174,6 +175,220 @@ static void a_length_that_no_integer_holds_is_the_largest(void) {
   CHECK_EQ_INT(CHSM_HTTP_FINE, feed(&head, "Content-Length: 99999999999999999999999999999999\r\n"));
   CHECK(head.length == UINT64_MAX);
   chsm_http_head_wipe(&head);
+}
+
+
+/* ---- Answers as bytes ---- */
+
+struct reading {
+  chsm_http_head head;
+  chsm_buffer body;
+  chsm_http_wire wire;
+};
+
+
+static void begin_reading(struct reading *it, bool headless) {
+  *it = (struct reading) { .head = { .most = 100000 }, .body = { .cap = 1000 } };
+  it->wire = (chsm_http_wire) { .head = &it->head, .body = &it->body, .headless = headless };
+}
+
+
+static void end_reading(struct reading *it) {
+  chsm_http_head_wipe(&it->head);
+  chsm_buffer_wipe(&it->body);
+  chsm_http_wire_wipe(&it->wire);
+  chsm_http_wire_wipe(&it->wire);
+}
+
+
+/* Hands over some bytes, partly in place as the one who reads from a socket does. */
+static chsm_http_refusal hand_over(struct reading *it, const char *bytes, size_t length) {
+  size_t room = chsm_http_wire_room(&it->wire);
+  if (room > length) room = length;
+  if (room) {
+    memcpy(it->body.bytes + it->body.length, bytes, room);
+    chsm_http_wire_took(&it->wire, room);
+  }
+  return chsm_http_wire_read(&it->wire, bytes + room, length - room);
+}
+
+
+struct answer {
+  const char *bytes;
+  chsm_http_refusal refusal;
+  bool whole, lasts; /* before the connection ends */
+  const char *body;
+  int status;
+};
+
+static const struct answer samples[] = {
+  { "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nright", CHSM_HTTP_FINE, true, true, "right", 200 },
+  { "HTTP/1.1 200 OK\nContent-Length: 5\n\nright", CHSM_HTTP_FINE, true, true, "right", 200 },
+  { "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", CHSM_HTTP_FINE, true, true, "", 200 },
+  { "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nContent-Length: 9\r\n\r\nHTTP/1.1 201 C\r\nContent-Length: 1\r\n\r\nx",
+    CHSM_HTTP_FINE, true, true, "x", 201 },
+  { "HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n", CHSM_HTTP_FINE, true, true, "", 204 },
+  { "HTTP/1.1 304 Same\r\nTransfer-Encoding: chunked\r\n\r\n", CHSM_HTTP_FINE, true, true, "", 304 },
+  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\"y\"\r\nabc\r\n00a \r\n0123456789\r\n0\r\nX-Trailer: t\r\n\r\n",
+    CHSM_HTTP_FINE, true, true, "abc0123456789", 200 },
+  { "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n\r\n", CHSM_HTTP_FINE, true, false,
+    "whole", 200 },
+  { "HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 2\r\n\r\nab", CHSM_HTTP_FINE, true, false, "ab", 200 },
+  { "HTTP/1.1 200 OK\r\nConnection: closed\r\nContent-Length: 2\r\n\r\nab", CHSM_HTTP_FINE, true, true, "ab", 200 },
+  { "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nab", CHSM_HTTP_FINE, true, false, "ab", 200 },
+  { "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabHTTP/1.1 200 OK\r\n", CHSM_HTTP_FINE, true, false, "ab", 200 },
+  { "HTTP/1.1 200 OK\r\n\r\nto the end", CHSM_HTTP_FINE, false, false, "to the end", 200 },
+  { "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nshort", CHSM_HTTP_FINE, false, false, "short", 200 },
+  { "HTTP/1.1 200 OK\r\nX-Half: ", CHSM_HTTP_FINE, false, false, "", 200 },
+  { "SSH-2.0-OpenSSH_9.2", CHSM_HTTP_MALFORMED, false, false, "", 0 },
+  { "\r\nHTTP/1.1 200 OK\r\n\r\n", CHSM_HTTP_MALFORMED, false, false, "", 0 },
+  { "HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", CHSM_HTTP_BODY_TOO_LARGE, false, false, "", 200 },
+  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n", CHSM_HTTP_BODY_TOO_LARGE, false, false, "", 200 },
+  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000005\r\n", CHSM_HTTP_MALFORMED, false, false, "", 200 },
+  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n", CHSM_HTTP_MALFORMED, false, false, "", 200 },
+  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", CHSM_HTTP_MALFORMED, false, false, "", 200 },
+  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n+3\r\n", CHSM_HTTP_MALFORMED, false, false, "", 200 },
+  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x3\r\n", CHSM_HTTP_MALFORMED, false, false, "", 200 },
+  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n 3\r\n", CHSM_HTTP_MALFORMED, false, false, "", 200 },
+  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n", CHSM_HTTP_MALFORMED, false, false, "", 200 },
+  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;\x01\r\nabc\r\n", CHSM_HTTP_MALFORMED, false, false, "", 200 },
+  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\n0\r\n\r\n", CHSM_HTTP_MALFORMED, false, false, "abc", 200 },
+  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n", CHSM_HTTP_MALFORMED, false, false, "abc", 200 },
+  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: a\rb\r\n\r\n", CHSM_HTTP_MALFORMED, false, false, "", 200 },
+  { "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", CHSM_HTTP_ENCODED, false, false, "", 200 },
+};
+
+
+static void check_answer(const struct answer *expected, size_t first, size_t second) {
+  struct reading it;
+  size_t length = strlen(expected->bytes);
+  const size_t ends[] = { first, second, length };
+  chsm_http_refusal refusal = CHSM_HTTP_FINE;
+  begin_reading(&it, false);
+  for (size_t i = 0, from = 0; i < 3 && refusal == CHSM_HTTP_FINE; from = ends[i++])
+    refusal = hand_over(&it, expected->bytes + from, ends[i] - from);
+  CHECK_EQ_INT(expected->refusal, refusal);
+  CHECK_EQ_INT(expected->whole, it.wire.place == CHSM_HTTP_WHOLE);
+  CHECK_EQ_INT(expected->lasts, chsm_http_wire_lasts(&it.wire));
+  CHECK_EQ_INT(expected->status, it.head.status);
+  CHECK_EQ_BYTES(expected->body, it.body.bytes, it.body.length);
+  end_reading(&it);
+}
+
+
+static void an_answer_reads_the_same_in_whatever_pieces_it_arrives(void) {
+  for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+    size_t length = strlen(samples[i].bytes);
+    for (size_t first = 0; first <= length; first++)
+      for (size_t second = first; second <= length; second += 1 + length / 40)
+        check_answer(&samples[i], first, second);
+    struct reading it;
+    chsm_http_refusal refusal = CHSM_HTTP_FINE;
+    begin_reading(&it, false);
+    for (size_t at = 0; at < length && refusal == CHSM_HTTP_FINE; at++)
+      refusal = chsm_http_wire_read(&it.wire, samples[i].bytes + at, 1);
+    CHECK_EQ_INT(samples[i].refusal, refusal);
+    CHECK_EQ_BYTES(samples[i].body, it.body.bytes, it.body.length);
+    end_reading(&it);
+  }
+}
+
+
+static void only_a_body_without_a_length_ends_with_the_connection(void) {
+  struct reading it;
+  static const char open[] = "HTTP/1.1 200 OK\r\n\r\nabc", stated[] = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc";
+  static const char *const cut[] = { "",
+                                     "HTTP",
+                                     "HTTP/1.1 200 OK\r\n",
+                                     "HTTP/1.1 100 C\r\n\r\n",
+                                     stated,
+                                     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+                                     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" };
+  begin_reading(&it, false);
+  CHECK_EQ_INT(CHSM_HTTP_FINE, hand_over(&it, open, sizeof open - 1));
+  CHECK(chsm_http_wire_end(&it.wire) && !chsm_http_wire_lasts(&it.wire));
+  CHECK_EQ_BYTES("abc", it.body.bytes, it.body.length);
+  end_reading(&it);
+  for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
+    begin_reading(&it, false);
+    CHECK_EQ_INT(CHSM_HTTP_FINE, hand_over(&it, cut[i], strlen(cut[i])));
+    CHECK(!chsm_http_wire_end(&it.wire) && !chsm_http_wire_lasts(&it.wire));
+    CHECK_EQ_INT(i > 0, it.wire.touched);
+    end_reading(&it);
+  }
+  begin_reading(&it, true);
+  CHECK_EQ_INT(CHSM_HTTP_FINE, hand_over(&it, stated, sizeof stated - 4));
+  CHECK(it.wire.place == CHSM_HTTP_WHOLE && chsm_http_wire_lasts(&it.wire));
+  end_reading(&it);
+}
+
+
+/* Feeds one byte again and again after a beginning, until that is refused. Returns how many bytes that took. */
+static size_t read_without_end(const char *start, const char *again, chsm_http_refusal expected) {
+  struct reading it;
+  size_t count = 0;
+  begin_reading(&it, false);
+  chsm_http_refusal refusal = hand_over(&it, start, strlen(start));
+  for (; refusal == CHSM_HTTP_FINE && count < 1000000; count++)
+    refusal = hand_over(&it, again, strlen(again));
+  CHECK_EQ_INT(expected, refusal);
+  end_reading(&it);
+  return count;
+}
+
+
+static void an_answer_without_end_is_refused_soon(void) {
+  static const char chunked[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  CHECK(read_without_end("HTTP/1.1 200 OK\r\nX: ", "x", CHSM_HTTP_HEADERS_TOO_LARGE) <= 100 * 1024);
+  CHECK(read_without_end("HTTP/1.1 200 OK\r\n", "a: b\r\n", CHSM_HTTP_HEADERS_TOO_LARGE) <= 1000);
+  CHECK(read_without_end("", "HTTP/1.1 102 Processing\r\n\r\n", CHSM_HTTP_HEADERS_TOO_LARGE) <= 1000);
+  CHECK(read_without_end("HTTP/1.1 200 OK\r\n\r\n", "x", CHSM_HTTP_BODY_TOO_LARGE) <= 1001);
+  CHECK(read_without_end(chunked, "1\r\nx\r\n", CHSM_HTTP_BODY_TOO_LARGE) <= 1001);
+  char line[sizeof chunked + 8];
+  snprintf(line, sizeof line, "%s1;", chunked);
+  CHECK(read_without_end(line, "x", CHSM_HTTP_MALFORMED) <= 1100);
+  snprintf(line, sizeof line, "%s0\r\n", chunked);
+  CHECK(read_without_end(line, "a: b\r\n", CHSM_HTTP_HEADERS_TOO_LARGE) <= 1000);
+  CHECK(read_without_end("H", "H", CHSM_HTTP_MALFORMED) == 1);
+}
+
+
+static chsm_http_text text(const char *bytes) { return (chsm_http_text) { .bytes = bytes, .length = strlen(bytes) }; }
+
+
+static void check_request(const char *method, const char *body, const char *name, const char *value, const char *expected) {
+  chsm_buffer out = { .cap = 0 };
+  chsm_http_field fields[] = { { text(name), text(value) }, { text("X-Empty"), text(" \t") }, { text("X-Last"), text("\t a b ") } };
+  chsm_http_request request = { .method = text(method), .body = text(body), .headers = fields, .header_count = 3 };
+  CHECK_EQ_INT(CHSM_OK, chsm_http_wire_write(&out, &request, text("/p?q"), text("h:1")));
+  CHECK_EQ_BYTES(expected, out.bytes, out.length);
+  chsm_buffer_wipe(&out);
+}
+
+
+static void a_request_is_what_was_given_and_says_how_long_it_is(void) {
+  check_request("POST", "body", "A", "b",
+                "POST /p?q HTTP/1.1\r\nHost: h:1\r\nA: b\r\nX-Empty:\r\nX-Last: a b\r\nContent-Length: 4\r\n\r\nbody");
+  check_request("PUT", "", "A", "b", "PUT /p?q HTTP/1.1\r\nHost: h:1\r\nA: b\r\nX-Empty:\r\nX-Last: a b\r\nContent-Length: 0\r\n\r\n");
+  check_request("GET", "", "hOST", "other", "GET /p?q HTTP/1.1\r\nHost: other\r\nX-Empty:\r\nX-Last: a b\r\n\r\n");
+  check_request("DELETE", "", "A", "b", "DELETE /p?q HTTP/1.1\r\nHost: h:1\r\nA: b\r\nX-Empty:\r\nX-Last: a b\r\n\r\n");
+  check_request("DELETE", "12345678901", "A", "b",
+                "DELETE /p?q HTTP/1.1\r\nHost: h:1\r\nA: b\r\nX-Empty:\r\nX-Last: a b\r\nContent-Length: 11\r\n\r\n12345678901");
+}
+
+
+static void a_value_holds_no_control_byte_anywhere(void) {
+  char bytes[40];
+  for (size_t length = 1; length < sizeof bytes; length++)
+    for (size_t at = 0; at < length; at++)
+      for (int byte = 0; byte < 256; byte += byte < 0x22 || byte > 0x7D ? 1 : 23) {
+        memset(bytes, 0xFF, length);
+        bytes[at] = (char)byte;
+        bool control = (byte < 0x20 && byte != '\t') || byte == 0x7F;
+        if (chsm_http_is_value(bytes, length) == control) CHECK_EQ_INT(!control, chsm_http_is_value(bytes, length));
+      }
+  memset(bytes, '\t', sizeof bytes);
+  CHECK(chsm_http_is_value(bytes, sizeof bytes) && chsm_http_is_value(bytes, 0));
 }
 
 
@@ -418,9 +633,6 @@ static int start_server(int *control, pid_t *server) {
 }
 
 
-static chsm_http_text text(const char *bytes) { return (chsm_http_text) { .bytes = bytes, .length = strlen(bytes) }; }
-
-
 static chsm_http_request get(const char *url) {
   return (chsm_http_request) { .method = text("GET"),
                                .url = text(url),
@@ -629,6 +841,25 @@ static void a_ca_file_must_hold_a_certificate(void) {
 }
 
 
+static void a_folder_of_authorities_holds_one_under_its_hash(void) {
+  static const struct {
+    const char *name;
+    bool counts;
+  } cases[] = { { "README", false },      { "0a1b2c3d", false },   { "0a1b2c3d.r0", false }, { "0a1b2c3.0", false },
+                { "0a1b2c3dd.0", false }, { "0A1B2C3D.0", false }, { "0a1b2c3d.0", true } };
+  char folder[] = "/tmp/cloudhsmv2-test-XXXXXX", path[64];
+  CHECK(mkdtemp(folder) != NULL && !chsm_http_is_ca_folder(folder));
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    snprintf(path, sizeof path, "%s/%s", folder, cases[i].name);
+    FILE *file = fopen(path, "w");
+    CHECK(file != NULL && fclose(file) == 0);
+    CHECK_EQ_INT(cases[i].counts, chsm_http_is_ca_folder(folder));
+    unlink(path);
+  }
+  CHECK(rmdir(folder) == 0 && !chsm_http_is_ca_folder(folder));
+}
+
+
 static void a_proxy_must_be_a_url_and_is_never_shown(void) {
   static const char *const good[] = { "", "http://h:1", "h:3128", "http://u:p@h:1", "socks5h://h:1", "https://[::1]:1" };
   static const char *const bad[] = { "http://u:secret@h:1\r\nX: y", "ftp://u:secret@h", "http://u:secret @h", "http://u:secret@:1" };
@@ -653,6 +884,11 @@ int main(void) {
   a_head_accepts_only_status_lines_of_http_1();
   a_head_has_a_limit_over_all_its_answers();
   a_length_that_no_integer_holds_is_the_largest();
+  an_answer_reads_the_same_in_whatever_pieces_it_arrives();
+  only_a_body_without_a_length_ends_with_the_connection();
+  an_answer_without_end_is_refused_soon();
+  a_request_is_what_was_given_and_says_how_long_it_is();
+  a_value_holds_no_control_byte_anywhere();
   failures_say_what_happened_and_how_far_it_got();
   failures_of_certificates_are_told_apart();
   complaints_about_the_clients_certificate_are_told_apart();
@@ -661,6 +897,7 @@ int main(void) {
   requests_that_cannot_be_sent_as_given_are_refused();
   a_client_takes_only_so_many_transfers_at_once();
   a_ca_file_must_hold_a_certificate();
+  a_folder_of_authorities_holds_one_under_its_hash();
   a_proxy_must_be_a_url_and_is_never_shown();
   a_transfer_ends_with_its_owner_or_with_its_client();
   a_forked_child_leaves_its_parents_connections_alone();

@@ -53,7 +53,7 @@ return {
     name = "F13 a close before any byte, on a connection that was used before",
     path = "close",
     expect = both({ "transport", "maybe", 4 }, { "ambiguous", "maybe", 1 }),
-    because = "libcurl itself repeats what it sent over a kept connection that turns out dead; a create has one of its own",
+    because = "what left over a kept connection that turns out dead is sent once more; a create has one of its own",
   },
   {
     name = "F13 a reset before any byte, on a connection that was used before",

@@ -189,6 +189,11 @@ good["short-length"] = function(connection)
   return connection:send "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
 end
 
+-- Both at once, so that they are in one record of TLS.
+good["spilled"] = function(connection)
+  return connection:send "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nrightHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
+end
+
 -- The same with JSON, as the service would have it.
 
 good["interim-json"] = function(connection)

@@ -251,6 +251,13 @@ describe("the runtime over libcurl", function()
       end
     end)
 
+    it("keeps it past the limits of the request that opened it, and while others are opened and closed", function()
+      local first = ask("/number", { timeout = 0.3, connect_timeout = 0.2, read_timeout = 0.3 }).body
+      core.sleep(1.1) -- libcurl looks for dead connections once a second
+      assert.are_not.equal(first, ask("/number", { fresh_connection = true }).body)
+      assert.are.equal(first, ask("/number").body)
+    end)
+
     it("gives a request that must leave at most once a connection of its own", function()
       local first = ask("/number").body
       local second = ask("/number", { fresh_connection = true }).body
@@ -294,6 +301,8 @@ describe("the runtime over libcurl", function()
     end)
 
     it("takes nothing for an answer that came before the request", function()
+      assert.are.equal("right", ask("/spilled").body)
+      assert.are_not.equal("poison", ask("/number").body)
       assert.are.equal("right", ask("/short-length").body)
       core.sleep(0.1)
       assert.are_not.equal("poison", ask("/number").body)
@@ -375,7 +384,12 @@ describe("the runtime over libcurl", function()
     end)
 
     it("ends at the total timeout, though no answer began", function()
-      assert_failure("timeout", "DeadlineExceeded", "maybe", send(runtime, base .. "/hang", { timeout = 0.1 }))
+      local start = runtime.now()
+      for _ = 1, 2 do
+        assert_failure("timeout", "DeadlineExceeded", "maybe", send(runtime, base .. "/hang", { timeout = 0.1 }))
+        assert.are.equal(200, ask("/fixed").status) -- the second time over this connection
+      end
+      assert.is_true(runtime.now() - start < 1.5) -- and not at the read timeout
     end)
 
     it("holds no more open files after two hundred faults than before", function()
@@ -785,6 +799,16 @@ describe("the runtime over TLS", function()
     assert.are.equal(first, assert(send(runtime, url)).body)
     assert.are_not.equal(first, assert(send(runtime, url, { fresh_connection = true })).body)
     assert.are.equal(first, assert(send(runtime, url)).body)
+  end)
+
+  it("takes nothing for an answer that came before the request, in the same record or in another", function()
+    local url = ("https://127.0.0.1:%d"):format(ports.good)
+    for _, path in ipairs { "/spilled", "/short-length" } do
+      local before = assert(send(runtime, url .. "/number")).body
+      assert.are.equal("right", assert(send(runtime, url .. path)).body)
+      core.sleep(0.1)
+      assert.are_not.equal(before, assert(send(runtime, url .. "/number")).body)
+    end
   end)
 
   it("reports a fault inside TLS as it does outside", function()

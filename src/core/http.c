@@ -1,21 +1,18 @@
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE
 
-#include "http.h"
+#include "http_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* Whether the kernel tells which sockets are ready. Then a step costs what is ready, not what is under way. */
 #ifndef CHSM_HTTP_EPOLL
@@ -29,91 +26,22 @@
 #include <sys/epoll.h>
 #endif
 
-#include <curl/curl.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 
 #include "clock.h"
 #include "http_check.h"
-#include "http_request.h"
-
-#if LIBCURL_VERSION_NUM < 0x074400
-#error "libcurl 7.68 or newer is needed"
-#endif
-
-/* A hook that libcurl calls on a ready connection, before the first byte of a request: what tells "not sent" from "maybe sent". */
-#ifndef CHSM_HTTP_HOOK
-#define CHSM_HTTP_HOOK (LIBCURL_VERSION_NUM >= 0x075000)
-#endif
 
 enum {
   MOST_RUNNING = 1024,
-  MOST_IDLE_HANDLES = 256,
+  MOST_SPARE_HANDLES = 256,
   MOST_IDLE_CONNECTIONS = 512,
-  READY_AT_ONCE = 64,      /* sockets that the kernel tells of in one go */
-  EAGER_BODY = 256 * 1024, /* room made on the word of Content-Length alone */
-  PROXY_AUTHENTICATION_REQUIRED = 407,
-  NOT_MODIFIED = 304
+  READY_AT_ONCE = 64, /* sockets that the kernel tells of in one go */
+  PAGE = 4096,
+  PROXY_AUTHENTICATION_REQUIRED = 407
 };
 
 static const double MOST_WAIT = 60; /* seconds in one step */
-
-/* A socket of libcurl's. Its number alone may mean another file one day; with the inode it does not. */
-struct open_socket {
-  int number;
-  int port; /* the local one; 0: not known yet */
-  dev_t device;
-  ino_t inode;
-};
-
-struct chsm_http {
-  CURLM *multi; /* NULL until the first start, and again in a forked child */
-  pid_t owner;  /* the process that `multi` belongs to */
-  chsm_http_rules rules;
-  bool openssl; /* libcurl's TLS is OpenSSL or kin: its verdicts on certificates can be read */
-  size_t max_body, max_header;
-  chsm_http_transfer *running; /* list, not owned */
-  size_t count;                /* of running transfers */
-  CURL *idle[MOST_IDLE_HANDLES];
-  size_t idle_count;
-  struct open_socket *sockets; /* owned; every socket that libcurl has open */
-  size_t socket_count, socket_capacity;
-  int watch;        /* epoll with the sockets that libcurl waits for; -1: there is none, and libcurl polls them itself */
-  bool stirred;     /* a transfer began or ended since libcurl was last asked to move on */
-  double next_move; /* when libcurl wants to be asked, whatever is ready; monotonic */
-  double next_idle; /* when the first read timeout may pass; monotonic */
-};
-
-struct chsm_http_transfer {
-  chsm_http *http; /* while running, else NULL */
-  chsm_http_transfer *previous, *next;
-  CURL *easy; /* while running */
-
-  chsm_http_outgoing outgoing;
-  bool fresh;
-  bool direct; /* through no proxy */
-  double connect_timeout, read_timeout, timeout;
-  double started, moved; /* monotonic */
-  curl_off_t uploaded;
-  bool hooked; /* libcurl calls `begin` */
-  bool began, idle;
-  bool unclean; /* the connection that libcurl chose held bytes that nobody asked for */
-  chsm_http_refusal refusal;
-  char tried[CHSM_HTTP_ADDRESS];
-  unsigned tried_port;
-  int socket_error;
-  char detail[CURL_ERROR_SIZE];
-
-  chsm_http_head head;
-  chsm_buffer body;
-  bool failed;
-  chsm_http_failure failure;
-};
-
-/* What the thread's own state was before libcurl and OpenSSL worked in it. */
-struct quiet {
-  sigset_t mask;
-  bool blocked;
-};
 
 
 /* ---- Process ---- */
@@ -126,21 +54,22 @@ static CURLcode libcurl_ready = CURLE_FAILED_INIT; /* written once, under libcur
 static void init_libcurl(void) { libcurl_ready = curl_global_init(CURL_GLOBAL_DEFAULT); }
 
 
-/* Until quiet_end(), a peer that hangs up sends this thread no SIGPIPE (older libcurl writes without MSG_NOSIGNAL under TLS), and
-   OpenSSL errors pile up where quiet_end() can take them away again. */
-static struct quiet quiet_begin(void) {
-  struct quiet quiet;
+/* Until chsm_http_quiet_end(), OpenSSL errors pile up where that can take them away again, and, where it is loud, a peer that hangs up
+   sends this thread no SIGPIPE (older libcurl writes without MSG_NOSIGNAL under TLS). */
+struct chsm_http_quiet chsm_http_quiet_begin(bool loud) {
+  struct chsm_http_quiet quiet = { .blocked = false };
   sigset_t pipe;
+  ERR_set_mark();
+  if (!loud) return quiet;
   sigemptyset(&pipe);
   sigaddset(&pipe, SIGPIPE);
   quiet.blocked = pthread_sigmask(SIG_BLOCK, &pipe, &quiet.mask) == 0 && !sigismember(&quiet.mask, SIGPIPE);
-  ERR_set_mark();
   return quiet;
 }
 
 
 /* A SIGPIPE that is pending now came in between: before, it was not blocked and would have been delivered. */
-static void quiet_end(const struct quiet *quiet) {
+void chsm_http_quiet_end(const struct chsm_http_quiet *quiet) {
   sigset_t pending;
   ERR_pop_to_mark();
   if (!quiet->blocked) return;
@@ -155,6 +84,32 @@ static void quiet_end(const struct quiet *quiet) {
 }
 
 
+/* A page that the kernel clears in a forked child, which is cheaper to look at than to ask for the process's number; NULL: there is none.
+ */
+static unsigned char *new_mark(void) {
+#ifdef MADV_WIPEONFORK
+  unsigned char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED) return NULL;
+  if (madvise(page, PAGE, MADV_WIPEONFORK) == 0) {
+    *page = 1;
+    return page;
+  }
+  munmap(page, PAGE);
+#endif
+  return NULL;
+}
+
+
+static void free_mark(chsm_http *http) {
+  if (http->mark) munmap(http->mark, PAGE);
+  http->mark = NULL;
+}
+
+
+/* Whether this process made what libcurl holds. */
+static bool is_at_home(const chsm_http *http) { return http->mark ? *http->mark : http->owner == getpid(); }
+
+
 /* ---- Sockets ---- */
 
 /* Remembers a socket, so that a forked child can close its copy. False: out of memory. */
@@ -162,32 +117,32 @@ static bool remember_socket(chsm_http *http, int number) {
   struct stat facts;
   if (http->socket_count == http->socket_capacity) {
     size_t capacity = http->socket_capacity ? http->socket_capacity * 2 : 8;
-    struct open_socket *sockets = realloc(http->sockets, capacity * sizeof *sockets);
+    struct chsm_http_socket *sockets = realloc(http->sockets, capacity * sizeof *sockets);
     if (!sockets) return false;
     http->sockets = sockets;
     http->socket_capacity = capacity;
   }
   if (fstat(number, &facts)) return false;
-  http->sockets[http->socket_count++] = (struct open_socket) { .number = number, .device = facts.st_dev, .inode = facts.st_ino };
+  http->sockets[http->socket_count++] = (struct chsm_http_socket) { .number = number, .device = facts.st_dev, .inode = facts.st_ino };
   return true;
 }
 
 
 /* Writes down the address that is tried, for the message of a failure. */
-static void note_address(chsm_http_transfer *transfer, const struct curl_sockaddr *address) {
+static void note_address(chsm_http_handle *handle, const struct curl_sockaddr *address) {
   char host[CHSM_HTTP_ADDRESS - 10], port[8];
   if (getnameinfo(&address->addr, (socklen_t)address->addrlen, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV))
     return;
-  snprintf(transfer->tried, sizeof transfer->tried, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
-  transfer->tried_port = chsm_http_port(port);
+  snprintf(handle->tried, sizeof handle->tried, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+  handle->tried_port = chsm_http_port(port);
 }
 
 
 /* libcurl's CURLOPT_OPENSOCKETFUNCTION: a socket that programs started by this process do not inherit. */
 static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address) {
-  chsm_http_transfer *transfer = data;
+  chsm_http_handle *handle = data;
   (void)purpose;
-  note_address(transfer, address);
+  note_address(handle, address);
 #ifdef SOCK_CLOEXEC
   int number = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 #else
@@ -195,12 +150,12 @@ static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_s
   if (number >= 0) fcntl(number, F_SETFD, FD_CLOEXEC);
 #endif
   if (number < 0) {
-    transfer->socket_error = errno;
+    handle->socket_error = errno;
     return CURL_SOCKET_BAD;
   }
-  transfer->socket_error = 0;
-  if (remember_socket(transfer->http, number)) return number;
-  transfer->socket_error = ENOMEM;
+  handle->socket_error = 0;
+  if (remember_socket(handle->http, number)) return number;
+  handle->socket_error = ENOMEM;
   close(number);
   return CURL_SOCKET_BAD;
 }
@@ -227,10 +182,23 @@ static void close_watch(chsm_http *http) {
 
 
 #if CHSM_HTTP_EPOLL
-/* libcurl's CURLMOPT_SOCKETFUNCTION: what it waits for on a socket from now on. A socket leaves the epoll by itself when it is closed. */
+/* What the epoll tells of a socket is the handle whose connection it is, or, with the lowest bit set, the number of one that libcurl looks
+   after. */
+static uint64_t name_of_number(int number) { return (uint64_t)number << 1 | 1; }
+
+
+/* Has the epoll wait for `what` on a socket, which leaves it by itself when it is closed. False: it does not. */
+static bool watch_socket(const chsm_http *http, int number, uint32_t what, uint64_t name, bool anew) {
+  struct epoll_event event = { .events = what, .data.u64 = name };
+  return epoll_ctl(http->watch, anew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, number, &event) == 0 ||
+         epoll_ctl(http->watch, anew ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, number, &event) == 0;
+}
+
+
+/* libcurl's CURLMOPT_SOCKETFUNCTION: what it waits for on a socket from now on. */
 static int heed_socket(CURL *easy, curl_socket_t number, int what, void *data, void *unused) {
   const chsm_http *http = data;
-  struct epoll_event event = { .data.fd = number };
+  struct epoll_event event = { .events = 0 };
   (void)easy, (void)unused;
   if (what == CURL_POLL_REMOVE) {
     epoll_ctl(http->watch, EPOLL_CTL_DEL, number, &event);
@@ -238,8 +206,13 @@ static int heed_socket(CURL *easy, curl_socket_t number, int what, void *data, v
   }
   if (what & CURL_POLL_IN) event.events |= EPOLLIN;
   if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
-  if (epoll_ctl(http->watch, EPOLL_CTL_MOD, number, &event) == 0) return 0;
-  return epoll_ctl(http->watch, EPOLL_CTL_ADD, number, &event) == 0 ? 0 : -1;
+  return watch_socket(http, number, event.events, name_of_number(number), false) ? 0 : -1;
+}
+
+
+/* Has the epoll wait for the connection of a handle. False: it does not. */
+bool chsm_http_watch_connection(const chsm_http_handle *handle, bool anew) {
+  return watch_socket(handle->http, handle->socket, handle->stuffed ? EPOLLIN | EPOLLOUT : EPOLLIN, (uint64_t)(uintptr_t)handle, anew);
 }
 
 
@@ -253,125 +226,60 @@ static void open_watch(chsm_http *http) {
 }
 
 
-/* Has libcurl serve the sockets that are ready. Returns how many were, or -1: libcurl failed. */
-static int serve_sockets(chsm_http *http) {
-  struct epoll_event events[READY_AT_ONCE];
-  int served = 0, count, handles;
-  do {
-    count = epoll_wait(http->watch, events, READY_AT_ONCE, 0);
-    for (int i = 0; i < count; i++) {
-      int mask = (events[i].events & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) | (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-                 (events[i].events & EPOLLERR ? CURL_CSELECT_ERR : 0);
-      if (curl_multi_socket_action(http->multi, events[i].data.fd, mask, &handles) != CURLM_OK) return -1;
-    }
-    if (count > 0) served += count;
-  } while (count == READY_AT_ONCE && served < MOST_RUNNING);
-  return served;
+/* Has libcurl serve a socket of its own. False: libcurl failed. */
+static bool serve_socket(chsm_http *http, const struct epoll_event *event) {
+  int mask = (event->events & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) | (event->events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+             (event->events & EPOLLERR ? CURL_CSELECT_ERR : 0);
+  int handles;
+  struct chsm_http_quiet quiet = chsm_http_quiet_begin(true);
+  bool good = curl_multi_socket_action(http->multi, (int)(event->data.u64 >> 1), mask, &handles) == CURLM_OK;
+  chsm_http_quiet_end(&quiet);
+  return good;
 }
 
 
-/* Waits until a socket is ready. */
-static void await_sockets(const chsm_http *http, int timeout) {
-  struct epoll_event event;
-  epoll_wait(http->watch, &event, 1, timeout);
+/* Waits up to so many milliseconds until a socket is ready, and serves all that are. Returns how many of libcurl's were, or -1: libcurl
+   failed. */
+static int serve_sockets(chsm_http *http, int timeout) {
+  struct epoll_event events[READY_AT_ONCE];
+  int served = 0, count, all = 0;
+  do {
+    count = epoll_wait(http->watch, events, READY_AT_ONCE, all ? 0 : timeout);
+    for (int i = 0; i < count; i++) {
+      if (!(events[i].data.u64 & 1)) {
+        chsm_http_exchange_serve((chsm_http_handle *)(uintptr_t)events[i].data.u64);
+      } else {
+        served++;
+        if (!serve_socket(http, &events[i])) return -1;
+      }
+    }
+    if (count > 0) all += count;
+  } while (count == READY_AT_ONCE && all < MOST_RUNNING);
+  return served;
 }
 #else
 static void open_watch(chsm_http *http) { http->watch = -1; }
 
 
-static int serve_sockets(chsm_http *http) {
-  (void)http;
-  return 0;
+bool chsm_http_watch_connection(const chsm_http_handle *handle, bool anew) {
+  (void)handle, (void)anew;
+  return false;
 }
 
 
-static void await_sockets(const chsm_http *http, int timeout) { (void)http, (void)timeout; }
+static int serve_sockets(chsm_http *http, int timeout) {
+  (void)http, (void)timeout;
+  return 0;
+}
 #endif
 
 
-/* ---- What libcurl tells of a running transfer ---- */
-
-/* Whether something already waits to be read on a kept-alive connection: it would be taken for the answer to the request that is about
-   to be sent. libcurl looks for that itself from 8.0 on. */
-static bool holds_stray_bytes(int number) {
+/* Whether something waits to be read on a kept-alive connection, or its end: a byte would be taken for the answer to the request that is
+   about to be sent. */
+bool chsm_http_holds_bytes(int number) {
   char byte;
-  return recv(number, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
-
-#if CHSM_HTTP_HOOK
-/* The local port of a socket, which keeps the first it gets; 0: it has none. */
-static int local_port(struct open_socket *it) {
-  union {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-  } address;
-  socklen_t length = sizeof address;
-  if (it->port) return it->port;
-  if (getsockname(it->number, &address.any, &length)) return 0;
-  it->port = address.any.sa_family == AF_INET    ? ntohs(address.v4.sin_port)
-             : address.any.sa_family == AF_INET6 ? ntohs(address.v6.sin6_port)
-                                                 : 0;
-  return it->port;
-}
-
-
-/* libcurl's CURLOPT_PREREQFUNCTION: from here on bytes of the request may leave. A second time means that libcurl is about to send
-   the request again, since a kept-alive connection turned out dead; one that must leave at most once is stopped. */
-static int begin(void *data, char *remote, char *local, int remote_port, int port) {
-  chsm_http_transfer *transfer = data;
-  long connects = 0;
-  (void)remote, (void)local, (void)remote_port;
-  if (transfer->began && transfer->fresh) return CURL_PREREQFUNC_ABORT;
-  chsm_http *http = transfer->http;
-  if (curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects) == CURLE_OK && !connects)
-    for (size_t i = 0; i < http->socket_count; i++)
-      if (local_port(&http->sockets[i]) == port) transfer->unclean = transfer->unclean || holds_stray_bytes(http->sockets[i].number);
-  if (transfer->unclean) return CURL_PREREQFUNC_ABORT;
-  transfer->began = true;
-  transfer->moved = chsm_clock_monotonic();
-  return CURL_PREREQFUNC_OK;
-}
-#else
-/* Without that hook: when nothing runs, every connection is idle, and those that hold something end here. */
-static void distrust_idle(chsm_http *http) {
-  for (size_t i = 0; !http->count && i < http->socket_count; i++)
-    if (holds_stray_bytes(http->sockets[i].number)) shutdown(http->sockets[i].number, SHUT_RDWR);
-}
-#endif
-
-
-/* libcurl's CURLOPT_HEADERFUNCTION: one line. */
-static size_t take_header(char *line, size_t size, size_t count, void *data) {
-  chsm_http_transfer *transfer = data;
-  chsm_http_head *head = &transfer->head;
-  size_t length = size * count;
-  bool was_complete = head->complete;
-  transfer->moved = chsm_clock_monotonic();
-  transfer->refusal = chsm_http_head_line(head, line, length);
-  if (transfer->refusal != CHSM_HTTP_FINE) return 0;
-  if (was_complete || !head->complete || transfer->outgoing.headless || head->status == NOT_MODIFIED || !head->has_length) return length;
-
-  if (head->length > transfer->body.cap && !head->chunked)
-    transfer->refusal = CHSM_HTTP_BODY_TOO_LARGE;
-  else if (head->length <= EAGER_BODY && chsm_buffer_reserve(&transfer->body, (size_t)head->length) == CHSM_NO_MEMORY)
-    transfer->refusal = CHSM_HTTP_OUT_OF_MEMORY;
-  return transfer->refusal == CHSM_HTTP_FINE ? length : 0;
-}
-
-
-/* libcurl's CURLOPT_WRITEFUNCTION: a piece of the body. */
-static size_t take_body(char *bytes, size_t size, size_t count, void *data) {
-  chsm_http_transfer *transfer = data;
-  size_t length = size * count;
-  transfer->moved = chsm_clock_monotonic();
-  switch (chsm_buffer_append(&transfer->body, bytes, length)) {
-  case CHSM_OK: return length;
-  case CHSM_NO_MEMORY: transfer->refusal = CHSM_HTTP_OUT_OF_MEMORY; break;
-  default: transfer->refusal = CHSM_HTTP_BODY_TOO_LARGE;
-  }
-  return 0;
+  ssize_t length = recv(number, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return length >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
 
@@ -383,7 +291,6 @@ static void link_running(chsm_http *http, chsm_http_transfer *transfer) {
   if (http->running) http->running->previous = transfer;
   http->running = transfer;
   http->count++;
-  http->stirred = true;
 }
 
 
@@ -397,32 +304,103 @@ static void unlink_running(chsm_http_transfer *transfer) {
   transfer->previous = transfer->next = NULL;
   transfer->http = NULL;
   http->count--;
-  http->stirred = true;
+  if (!transfer->own) http->by_libcurl--;
 }
 
 
-/* A handle for one transfer: a used one, or a new one; NULL: out of memory. */
-static CURL *take_handle(chsm_http *http) { return http->idle_count ? http->idle[--http->idle_count] : curl_easy_init(); }
+/* A used handle, or a new one; NULL: out of memory. */
+static chsm_http_handle *find_handle(chsm_http *http) {
+  chsm_http_handle *handle = http->spare;
+  if (handle) {
+    http->spare = handle->next;
+    http->spare_count--;
+  } else {
+    handle = calloc(1, sizeof *handle);
+    if (!handle) return NULL;
+    handle->http = http;
+    handle->socket = -1;
+    handle->next_of_all = http->all;
+    http->all = handle;
+  }
+  handle->next = NULL;
+  return handle;
+}
 
 
-/* Takes a handle back. What it pointed to is forgotten at once. */
-static void give_handle(chsm_http *http, CURL *easy) {
-  curl_easy_reset(easy);
-  if (http->idle_count < MOST_IDLE_HANDLES)
-    http->idle[http->idle_count++] = easy;
-  else
-    curl_easy_cleanup(easy);
+/* Puts a handle that nobody needs where the next one looks. */
+static void spare_handle(chsm_http_handle *handle) {
+  chsm_http *http = handle->http;
+  handle->next = http->spare;
+  http->spare = handle;
+  http->spare_count++;
+}
+
+
+/* Gives a transfer a handle as good as new. False: out of memory. */
+bool chsm_http_take_handle(chsm_http *http, chsm_http_transfer *transfer) {
+  chsm_http_handle *handle = find_handle(http);
+  if (!handle) return false;
+  if (!handle->easy) handle->easy = curl_easy_init();
+  if (!handle->easy) {
+    spare_handle(handle);
+    return false;
+  }
+  handle->transfer = transfer;
+  transfer->handle = handle;
+  return true;
+}
+
+
+/* Takes a handle back from libcurl, and with it a connection of our own. What it pointed to is forgotten at once. */
+void chsm_http_give_handle(chsm_http_handle *handle) {
+  chsm_http *http = handle->http;
+  curl_multi_remove_handle(http->multi, handle->easy);
+  http->stirred = true;
+  if (http->spare_count < MOST_SPARE_HANDLES) {
+    curl_easy_reset(handle->easy);
+  } else {
+    curl_easy_cleanup(handle->easy);
+    handle->easy = NULL;
+  }
+  handle->transfer = NULL;
+  handle->socket = -1;
+  handle->tls = handle->stuffed = false;
+  handle->tried[0] = handle->detail[0] = '\0';
+  handle->tried_port = 0;
+  handle->socket_error = 0;
+  spare_handle(handle);
+}
+
+
+/* Gives libcurl a handle that was told what to do. False: out of memory. */
+bool chsm_http_add_handle(chsm_http_handle *handle) {
+  CURL *easy = handle->easy;
+  chsm_http *http = handle->http;
+  http->stirred = true;
+  return curl_easy_setopt(easy, CURLOPT_PRIVATE, handle) == CURLE_OK &&
+         curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, handle->detail) == CURLE_OK &&
+         curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
+         curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, handle) == CURLE_OK &&
+         curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket) == CURLE_OK &&
+         curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http) == CURLE_OK && curl_multi_add_handle(http->multi, easy) == CURLM_OK;
+}
+
+
+/* Has steps look at the limits of transfers at this moment, if not before. */
+void chsm_http_expect_limit(chsm_http *http, double moment) {
+  if (moment < http->next_idle) http->next_idle = moment;
 }
 
 
 /* Ends a running transfer: libcurl lets go of it, and of its connection unless the answer is whole. */
 static void stop(chsm_http_transfer *transfer) {
-  chsm_http *http = transfer->http;
-  CURL *easy = transfer->easy;
+  if (transfer->own) {
+    chsm_http_exchange_leave(transfer);
+  } else if (transfer->handle) {
+    chsm_http_give_handle(transfer->handle);
+    transfer->handle = NULL;
+  }
   unlink_running(transfer);
-  transfer->easy = NULL;
-  curl_multi_remove_handle(http->multi, easy);
-  give_handle(http, easy);
   chsm_http_request_forget(&transfer->outgoing);
 }
 
@@ -430,8 +408,10 @@ static void stop(chsm_http_transfer *transfer) {
 /* Ends a running transfer that libcurl does not hold any longer, or must not be asked about. */
 static void abandon(chsm_http_transfer *transfer) {
   unlink_running(transfer);
-  transfer->easy = NULL;
+  transfer->handle = NULL;
   chsm_http_request_forget(&transfer->outgoing);
+  chsm_http_wire_wipe(&transfer->wire);
+  chsm_buffer_wipe(&transfer->request);
 }
 
 
@@ -439,77 +419,49 @@ static void abandon(chsm_http_transfer *transfer) {
    would break them for it. So libcurl is not asked to clean up - it would also wait for threads that exist in the parent only - but
    its sockets are closed behind its back, which tells the peer nothing, and its memory stays where it is: once per client and fork. */
 static void heed_fork(chsm_http *http) {
-  if (!http->multi || http->owner == getpid()) return;
+  if (!http->multi || is_at_home(http)) return;
   for (size_t i = 0; i < http->socket_count; i++) {
-    const struct open_socket *it = &http->sockets[i];
+    const struct chsm_http_socket *it = &http->sockets[i];
     struct stat facts;
     if (fstat(it->number, &facts) == 0 && facts.st_dev == it->device && facts.st_ino == it->inode) close(it->number);
   }
   close_watch(http); /* this process's share in it; the parent's sockets stay in the parent's */
+  free_mark(http);
   http->socket_count = 0;
-  http->idle_count = 0;
+  http->all = http->spare = http->kept = NULL;
+  http->spare_count = http->kept_count = 0;
   http->multi = NULL;
   while (http->running) {
     chsm_http_transfer *transfer = http->running;
     transfer->failed = true;
     chsm_http_fail(&transfer->failure, "aborted", "Forked", transfer->began ? "maybe" : "no",
-                   "the exchange with %s belongs to the parent process; send the request again in this one", transfer->outgoing.peer);
+                   "the exchange with %s belongs to the parent process; send the request again in this one", transfer->peer);
     abandon(transfer);
   }
 }
 
 
-#if CHSM_HTTP_HOOK
-static bool fallback_began(chsm_http_transfer *transfer, CURLcode result) {
-  (void)transfer, (void)result;
-  return true;
-}
-#else
-/* Whether bytes of the request may have left, when libcurl has no hook to tell: no only where a failure before the request is certain.
-   A request that was sent, in vain, over a dead kept-alive connection before is not certain. */
-static bool fallback_began(chsm_http_transfer *transfer, CURLcode result) {
-  long sent = 0, connect_status = 0;
-  curl_off_t connected = 0;
-  curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent);
-  curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
-  curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
-  if (connected || transfer->head.answered) return true;
-  if (sent && !transfer->fresh) return true;
-  if (connect_status >= 300) return false;
-  switch (result) {
-  case CURLE_COULDNT_RESOLVE_HOST:
-  case CURLE_COULDNT_RESOLVE_PROXY:
-  case CURLE_COULDNT_CONNECT:
-  case CURLE_PEER_FAILED_VERIFICATION:
-  case CURLE_SSL_CONNECT_ERROR:
-  case CURLE_SSL_CACERT_BADFILE: return false;
-  case CURLE_OPERATION_TIMEDOUT: return sent != 0;
-  default: return true;
-  }
-}
-#endif
-
-
 /* Whether the connection that failed was one to a proxy. */
 static bool is_proxied(const chsm_http *http, const chsm_http_transfer *transfer) {
-  if (transfer->direct) return false;
+  if (transfer->direct || transfer->own || !transfer->handle) return false;
 #if LIBCURL_VERSION_NUM >= 0x080700
   long used = 0;
-  if (curl_easy_getinfo(transfer->easy, CURLINFO_USED_PROXY, &used) == CURLE_OK) return used != 0;
+  if (curl_easy_getinfo(transfer->handle->easy, CURLINFO_USED_PROXY, &used) == CURLE_OK) return used != 0;
 #endif
   if (http->rules.proxy && (!http->rules.no_proxy || !http->rules.proxy[0])) return http->rules.proxy[0] != '\0';
-  return transfer->tried_port && transfer->tried_port != transfer->outgoing.port;
+  return transfer->handle->tried_port && transfer->handle->tried_port != transfer->port;
 }
 
 
 /* Collects the facts of a failure while the handle still knows them. */
 static chsm_http_facts facts_of(const chsm_http *http, chsm_http_transfer *transfer, CURLcode result) {
+  const chsm_http_handle *handle = transfer->handle;
   chsm_http_facts facts = { .result = result,
                             .refusal = transfer->refusal,
-                            .peer = transfer->outgoing.peer,
-                            .tried = transfer->tried,
-                            .detail = transfer->detail,
-                            .began = transfer->hooked ? transfer->began : fallback_began(transfer, result),
+                            .peer = transfer->peer,
+                            .tried = handle ? handle->tried : "",
+                            .detail = handle ? handle->detail : "",
+                            .began = transfer->own || transfer->hooked ? transfer->began : chsm_http_libcurl_began(transfer, result),
                             .answered = transfer->head.answered,
                             .headed = transfer->head.complete,
                             .proxied = is_proxied(http, transfer),
@@ -522,41 +474,22 @@ static chsm_http_facts facts_of(const chsm_http *http, chsm_http_transfer *trans
                             .read_timeout = transfer->read_timeout,
                             .timeout = transfer->timeout };
   facts.late = chsm_clock_monotonic() - transfer->started >= transfer->timeout;
-  curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &facts.connect_status);
-  curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &facts.system_error);
-  if (transfer->socket_error) facts.system_error = transfer->socket_error;
-  curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &facts.verify_result);
-  if (!facts.verify_result) curl_easy_getinfo(transfer->easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &facts.verify_result);
+  if (!handle) return facts;
+  curl_easy_getinfo(handle->easy, CURLINFO_HTTP_CONNECTCODE, &facts.connect_status);
+  curl_easy_getinfo(handle->easy, CURLINFO_OS_ERRNO, &facts.system_error);
+  if (handle->socket_error) facts.system_error = handle->socket_error;
+  curl_easy_getinfo(handle->easy, CURLINFO_SSL_VERIFYRESULT, &facts.verify_result);
+  if (!facts.verify_result) curl_easy_getinfo(handle->easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &facts.verify_result);
   if (!http->openssl) facts.verify_result = CHSM_HTTP_NO_VERDICT;
   return facts;
 }
 
 
-/* An answer that states a length and is chunked, too, was read as chunks; what else its sender believes to have sent could be taken
-   for the next answer. The connection ends here (RFC 9112, 6.3). */
-static void distrust_connection(const chsm_http_transfer *transfer) {
-  curl_socket_t number = CURL_SOCKET_BAD;
-  if (!transfer->head.chunked || !transfer->head.has_length) return;
-  if (curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &number) == CURLE_OK && number != CURL_SOCKET_BAD)
-    shutdown(number, SHUT_RDWR);
-}
-
-
-/* Starts over on a new connection what was stopped before its request was sent. False: out of memory. */
-static bool restart(chsm_http *http, chsm_http_transfer *transfer) {
-  double left = transfer->started + transfer->timeout - chsm_clock_monotonic();
-  transfer->unclean = false;
-  transfer->detail[0] = '\0';
-  curl_multi_remove_handle(http->multi, transfer->easy);
-  return curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
-         chsm_http_request_set_limit(transfer->easy, left > 0 ? left : 0) && curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK;
-}
-
-
 /* The transfer ended as `result` says: keeps its answer or its failure. */
-static void finish(chsm_http *http, chsm_http_transfer *transfer, CURLcode result) {
+void chsm_http_finish(chsm_http_transfer *transfer, CURLcode result) {
+  const chsm_http *http = transfer->http;
   if (transfer->unclean && result == CURLE_ABORTED_BY_CALLBACK) {
-    if (restart(http, transfer)) return;
+    if (chsm_http_libcurl_restart(transfer)) return;
     result = CURLE_OUT_OF_MEMORY;
   }
   if (result == CURLE_OK && transfer->refusal == CHSM_HTTP_FINE && transfer->head.complete)
@@ -568,11 +501,10 @@ static void finish(chsm_http *http, chsm_http_transfer *transfer, CURLcode resul
   } else if (transfer->head.status == PROXY_AUTHENTICATION_REQUIRED && !transfer->direct) {
     transfer->failed = true;
     chsm_http_fail(&transfer->failure, "proxy", "ProxyAuthenticationRequired", "yes",
-                   "the proxy on the way to %s wants other credentials (HTTP 407); check user and password of the proxy",
-                   transfer->outgoing.peer);
+                   "the proxy on the way to %s wants other credentials (HTTP 407); check user and password of the proxy", transfer->peer);
     transfer->failure.status = PROXY_AUTHENTICATION_REQUIRED;
-  } else {
-    distrust_connection(transfer);
+  } else if (!transfer->own) {
+    chsm_http_libcurl_distrust(transfer);
   }
   if (transfer->failed) {
     chsm_http_head_wipe(&transfer->head);
@@ -635,16 +567,13 @@ static bool copy(char **target, const char *source) {
 }
 
 
-/* Looks at what this libcurl is. With its CA file in place its CA directory is switched off: both together disable libcurl's cache of
-   parsed authorities, and each new connection would parse the whole bundle again. */
+/* Looks at what this libcurl is. */
 static void look_at_libcurl(chsm_http *http) {
   static const char *const kin[] = { "OpenSSL", "LibreSSL", "BoringSSL", "AWS-LC", "quictls" };
   const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+  http->version = info->version_num;
   for (size_t i = 0; info->ssl_version && i < sizeof kin / sizeof *kin; i++)
     http->openssl = http->openssl || strncmp(info->ssl_version, kin[i], strlen(kin[i])) == 0;
-#if LIBCURL_VERSION_NUM >= 0x074600
-  if (info->age >= CURLVERSION_SEVENTH && info->cainfo) http->rules.bundle_alone = !chsm_http_ca_problem(info->cainfo);
-#endif
 }
 
 
@@ -673,7 +602,7 @@ chsm_http *chsm_http_new(const chsm_http_options *options, chsm_http_failure *fa
 void chsm_http_free(chsm_http *http) {
   if (!http) return;
   heed_fork(http);
-  struct quiet quiet = quiet_begin();
+  struct chsm_http_quiet quiet = chsm_http_quiet_begin(true);
   while (http->running) {
     chsm_http_transfer *transfer = http->running;
     transfer->failed = true;
@@ -681,14 +610,21 @@ void chsm_http_free(chsm_http *http) {
                    transfer->head.answered ? "yes"
                    : transfer->began       ? "maybe"
                                            : "no",
-                   "the client was closed during the exchange with %s", transfer->outgoing.peer);
+                   "the client was closed during the exchange with %s", transfer->peer);
     stop(transfer);
   }
-  while (http->idle_count)
-    curl_easy_cleanup(http->idle[--http->idle_count]);
+  while (http->all) {
+    chsm_http_handle *handle = http->all;
+    http->all = handle->next_of_all;
+    if (handle->easy) curl_multi_remove_handle(http->multi, handle->easy);
+    curl_easy_cleanup(handle->easy);
+    free(handle);
+  }
   if (http->multi) curl_multi_cleanup(http->multi);
-  quiet_end(&quiet);
+  chsm_http_quiet_end(&quiet);
   close_watch(http);
+  free_mark(http);
+  chsm_http_url_wipe(&http->url);
   if (http->rules.proxy) OPENSSL_cleanse(http->rules.proxy, strlen(http->rules.proxy)); /* may hold a password */
   free(http->rules.proxy);
   free(http->rules.no_proxy);
@@ -702,32 +638,13 @@ void chsm_http_free(chsm_http *http) {
 
 /* ---- Start ---- */
 
-/* Where libcurl hands over what happens. None of these calls out of this file. */
-static bool set_callbacks(chsm_http *http, chsm_http_transfer *transfer) {
-  CURL *easy = transfer->easy;
-#if CHSM_HTTP_HOOK
-  transfer->hooked =
-      curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, begin) == CURLE_OK && curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer) == CURLE_OK;
-#endif
-  return curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->detail) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http) == CURLE_OK;
-}
-
-
 /* The multi handle, made at the first need in this process. NULL: out of memory. */
 static CURLM *multi_of(chsm_http *http) {
   if (http->multi) return http->multi;
   http->multi = curl_multi_init();
   http->owner = getpid();
   if (http->multi) {
+    http->mark = new_mark();
     open_watch(http);
     curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)MOST_IDLE_CONNECTIONS);
@@ -736,11 +653,22 @@ static CURLM *multi_of(chsm_http *http) {
 }
 
 
-/* Fills a transfer that has its handle, and gives it to libcurl. */
-static bool launch(chsm_http *http, chsm_http_transfer *transfer, const chsm_http_request *request, chsm_http_failure *failure) {
-  if (!chsm_http_request_set(transfer->easy, &http->rules, request, &transfer->outgoing, failure)) return false;
+/* Has the client's last URL be that of the request, mostly without parsing it again. */
+static bool heed_url(chsm_http *http, chsm_http_text text, chsm_http_failure *failure) {
+  const chsm_http_url *last = &http->url;
+  if (last->given && last->length == text.length && memcmp(last->given, text.bytes, text.length) == 0) return true;
+  return chsm_http_url_parse(&http->url, text, failure);
+}
+
+
+/* Fills a transfer with what does not depend on its way. */
+static void fill(chsm_http *http, chsm_http_transfer *transfer, const chsm_http_request *request) {
+  static const char head[] = "HEAD";
+  memcpy(transfer->peer, http->url.peer, sizeof transfer->peer);
+  transfer->port = http->url.port;
   transfer->fresh = request->fresh_connection;
   transfer->direct = request->direct;
+  transfer->headless = request->method.length == sizeof head - 1 && memcmp(request->method.bytes, head, sizeof head - 1) == 0;
   transfer->connect_timeout = request->connect_timeout;
   transfer->read_timeout = request->read_timeout;
   transfer->timeout = request->timeout;
@@ -748,14 +676,33 @@ static bool launch(chsm_http *http, chsm_http_transfer *transfer, const chsm_htt
   transfer->head.text.cap = 2 * http->max_header; /* the values of repeated headers stand there twice */
   transfer->body.cap = request->max_body && request->max_body < http->max_body ? request->max_body : http->max_body;
   transfer->started = transfer->moved = chsm_clock_monotonic();
-  if (set_callbacks(http, transfer) && curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK) return true;
-  chsm_http_fail(failure, "transport", "OutOfMemory", "no", "no memory left for a request to %s", transfer->outgoing.peer);
+}
+
+
+/* Starts a transfer that runs, one way or the other. False: `failure` says why not. */
+static bool launch(chsm_http *http, chsm_http_transfer *transfer, const chsm_http_request *request, chsm_http_failure *failure) {
+  if (chsm_http_exchange_fits(http, request)) {
+    if (chsm_http_exchange_prepare(transfer, request)) {
+      chsm_http_exchange_start(transfer, http->url.origin, http->url.tls);
+      return true;
+    }
+  } else {
+    struct chsm_http_quiet quiet = chsm_http_quiet_begin(true);
+    bool started = false;
+    http->by_libcurl++;
+    chsm_http_fail(failure, "transport", "OutOfMemory", "no", "no memory left for a request");
+    chsm_http_rules_look(&http->rules, http->openssl);
+    if (chsm_http_take_handle(http, transfer)) started = chsm_http_libcurl_start(transfer, request, failure);
+    chsm_http_quiet_end(&quiet);
+    return started;
+  }
+  chsm_http_fail(failure, "transport", "OutOfMemory", "no", "no memory left for a request to %s", transfer->peer);
   return false;
 }
 
 
-/* Starts an exchange: everything that `request` points to is copied. The transfer is the caller's, to be ended by chsm_http_drop().
-   NULL: nothing was sent, and `failure` says why. */
+/* Starts an exchange: everything that `request` points to is copied. The transfer is the caller's, to be ended by chsm_http_drop(); it may
+   have ended already. NULL: nothing was sent, and `failure` says why. */
 chsm_http_transfer *chsm_http_start(chsm_http *http, const chsm_http_request *request, chsm_http_failure *failure) {
   heed_fork(http);
   if (!chsm_http_request_check(request, failure)) return NULL;
@@ -764,74 +711,62 @@ chsm_http_transfer *chsm_http_start(chsm_http *http, const chsm_http_request *re
                    (int)MOST_RUNNING);
     return NULL;
   }
-#if !CHSM_HTTP_HOOK
-  distrust_idle(http);
-#endif
-  struct quiet quiet = quiet_begin();
+  if (!heed_url(http, request->url, failure)) return NULL;
   chsm_http_transfer *transfer = calloc(1, sizeof *transfer);
-  if (transfer && multi_of(http)) transfer->easy = take_handle(http);
-  if (!transfer || !transfer->easy) {
+  if (!transfer || !multi_of(http)) {
     chsm_http_fail(failure, "transport", "OutOfMemory", "no", "no memory left for a request");
     free(transfer);
-    transfer = NULL;
-  } else if (launch(http, transfer, request, failure)) {
-    link_running(http, transfer);
-  } else {
-    give_handle(http, transfer->easy);
-    chsm_http_request_forget(&transfer->outgoing);
-    free(transfer);
-    transfer = NULL;
+    return NULL;
   }
-  quiet_end(&quiet);
-  return transfer;
+  fill(http, transfer, request);
+  link_running(http, transfer);
+  if (launch(http, transfer, request, failure)) return transfer;
+  struct chsm_http_quiet quiet = chsm_http_quiet_begin(true);
+  stop(transfer);
+  chsm_http_quiet_end(&quiet);
+  free(transfer);
+  return NULL;
 }
 
 
 /* ---- Step ---- */
 
-/* Ends what libcurl says has ended. */
+/* Ends what libcurl says has ended, or goes on with a connection that it made. */
 static void collect(chsm_http *http) {
   int left;
   CURLMsg *message;
   while ((message = curl_multi_info_read(http->multi, &left))) {
-    void *transfer = NULL;
+    char *found = NULL;
     CURLcode result = message->data.result;
     if (message->msg != CURLMSG_DONE) continue;
-    if (curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer) == CURLE_OK && transfer) finish(http, transfer, result);
+    if (curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &found) != CURLE_OK || !found) continue;
+    chsm_http_handle *handle = (void *)found;
+    if (!handle->transfer) continue;
+    if (handle->transfer->own)
+      chsm_http_exchange_connected(handle, result);
+    else
+      chsm_http_finish(handle->transfer, result);
   }
 }
 
 
-/* Notes what was sent since the last look; libcurl tells it only when asked. */
-static void note_upload(chsm_http_transfer *transfer, double now) {
-  curl_off_t uploaded = 0;
-  if (!transfer->hooked && !transfer->began) {
-    curl_off_t connected = 0;
-    curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
-    if (!connected) return;
-    transfer->began = true;
-    transfer->moved = now;
-  }
-  if ((uintmax_t)transfer->uploaded >= transfer->outgoing.body.length) return;
-  if (curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded) != CURLE_OK || uploaded == transfer->uploaded) return;
-  transfer->uploaded = uploaded;
-  transfer->moved = now;
-}
-
-
-/* Ends transfers in which nothing moved for their read timeout. Returns the seconds until the next of them may have to end. */
-static double expire(chsm_http *http) {
-  double now = chsm_clock_monotonic(), soonest = HUGE_VAL;
+/* Ends transfers in which nothing moved for their read timeout, or that take too long altogether where libcurl does not look after that.
+   Returns the seconds until the next of them may have to end. */
+static double expire(chsm_http *http, double now) {
+  double soonest = HUGE_VAL;
   chsm_http_transfer *next;
   for (chsm_http_transfer *transfer = http->running; transfer; transfer = next) {
     next = transfer->next;
-    note_upload(transfer, now);
-    double left = transfer->moved + transfer->read_timeout - now;
-    if (transfer->began && left <= 0) {
-      transfer->idle = true;
-      finish(http, transfer, CURLE_OPERATION_TIMEDOUT);
-    } else if (transfer->began && left < soonest) {
-      soonest = left;
+    if (!transfer->own) chsm_http_libcurl_look(transfer, now);
+    if (!transfer->began) continue;
+    double idle = transfer->moved + transfer->read_timeout - now;
+    double late = transfer->own ? transfer->started + transfer->timeout - now : HUGE_VAL;
+    if (idle <= 0 || late <= 0) {
+      transfer->idle = idle <= 0;
+      chsm_http_finish(transfer, CURLE_OPERATION_TIMEDOUT);
+    } else {
+      if (idle < soonest) soonest = idle;
+      if (late < soonest) soonest = late;
     }
   }
   return soonest;
@@ -841,36 +776,54 @@ static double expire(chsm_http *http) {
 /* libcurl itself failed: nothing will move any more. */
 static void fail_all(chsm_http *http) {
   while (http->running)
-    finish(http, http->running, CURLE_FAILED_INIT);
+    chsm_http_finish(http->running, CURLE_FAILED_INIT);
 }
 
 
-/* Lets libcurl move on what can move, and ends what has ended. */
-static void move(chsm_http *http) {
-  int handles, served = 0;
+/* Lets libcurl move on what its sockets or its clock allow, and asks when it wants to be asked next. */
+static void move_libcurl(chsm_http *http) {
+  int handles;
   long alarm = -1;
-  bool due = http->watch < 0 || http->stirred || chsm_clock_monotonic() >= http->next_move;
-  http->stirred = false;
-  if (http->watch >= 0) served = serve_sockets(http);
-  if (served < 0 || (due && (http->watch < 0 ? curl_multi_perform(http->multi, &handles)
-                                             : curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &handles)) != CURLM_OK))
-    fail_all(http);
-  collect(http);
-  double now = chsm_clock_monotonic();
-  if (!due && !served && now < http->next_idle) return;
-  http->next_idle = now + expire(http);
+  struct chsm_http_quiet quiet = chsm_http_quiet_begin(true);
+  do {
+    http->stirred = false;
+    if ((http->watch < 0 ? curl_multi_perform(http->multi, &handles)
+                         : curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &handles)) != CURLM_OK)
+      fail_all(http);
+    collect(http);
+  } while (http->stirred && http->watch >= 0);
+  chsm_http_quiet_end(&quiet);
   if (curl_multi_timeout(http->multi, &alarm) != CURLM_OK) alarm = 0;
-  http->next_move = alarm < 0 ? HUGE_VAL : now + (double)alarm / 1000;
+  http->next_move = alarm < 0 ? HUGE_VAL : chsm_clock_monotonic() + (double)alarm / 1000;
 }
 
 
-/* Waits up to `seconds` until something can move. */
-static void pause_for(chsm_http *http, double seconds) {
-  int handles, timeout = seconds > 0 ? (int)ceil(seconds * 1000) : 0;
-  if (http->watch >= 0)
-    await_sockets(http, timeout);
-  else if (curl_multi_poll(http->multi, NULL, 0, timeout, &handles) != CURLM_OK)
-    fail_all(http);
+/* Milliseconds until a moment, for the kernel: rounded up, so that nobody wakes too early. */
+static int milliseconds_until(double moment) {
+  double left = moment - chsm_clock_monotonic();
+  return left > 0 ? (int)ceil((left < MOST_WAIT ? left : MOST_WAIT) * 1000) : 0;
+}
+
+
+/* Waits, until `until` at the latest, for something that can move, and moves it on. */
+static void move(chsm_http *http, double until) {
+  double next = http->next_idle < until ? http->next_idle : until;
+  int served = 0, handles;
+  if (http->watch >= 0) {
+    if (http->next_move < next) next = http->next_move;
+    served = serve_sockets(http, http->stirred ? 0 : milliseconds_until(next));
+    if (served < 0) fail_all(http);
+    if (served || http->stirred || chsm_clock_monotonic() >= http->next_move) move_libcurl(http);
+  } else {
+    if (!http->stirred && curl_multi_poll(http->multi, NULL, 0, milliseconds_until(next), &handles) != CURLM_OK) fail_all(http);
+    move_libcurl(http);
+  }
+  double now = chsm_clock_monotonic();
+  if (http->by_libcurl || now >= http->next_idle) {
+    http->next_idle = HUGE_VAL;
+    double left = expire(http, now);
+    chsm_http_expect_limit(http, now + left);
+  }
 }
 
 
@@ -878,18 +831,12 @@ static void pause_for(chsm_http *http, double seconds) {
    0 it does what can be done at once. */
 size_t chsm_http_step(chsm_http *http, double wait) {
   heed_fork(http);
-  if (!http->count) return 0;
-  struct quiet quiet = quiet_begin();
   size_t before = http->count;
-  double until = chsm_clock_monotonic() + (!(wait > 0) ? 0 : wait < MOST_WAIT ? wait : MOST_WAIT);
-  for (;;) {
-    move(http);
-    double now = chsm_clock_monotonic(), next = http->next_idle;
-    if (http->count < before || now >= until) break;
-    if (http->watch >= 0 && http->next_move < next) next = http->next_move;
-    pause_for(http, (until < next ? until : next) - now);
+  double until = wait > 0 ? chsm_clock_monotonic() + (wait < MOST_WAIT ? wait : MOST_WAIT) : 0;
+  while (http->count) {
+    move(http, until);
+    if (http->count < before || !(wait > 0) || chsm_clock_monotonic() >= until) break;
   }
-  quiet_end(&quiet);
   return http->count;
 }
 
@@ -921,9 +868,9 @@ chsm_http_text chsm_http_body(const chsm_http_transfer *transfer) {
 void chsm_http_drop(chsm_http_transfer *transfer) {
   if (!transfer) return;
   if (chsm_http_running(transfer)) {
-    struct quiet quiet = quiet_begin();
+    struct chsm_http_quiet quiet = chsm_http_quiet_begin(true);
     stop(transfer);
-    quiet_end(&quiet);
+    chsm_http_quiet_end(&quiet);
   }
   chsm_http_request_forget(&transfer->outgoing);
   chsm_http_head_wipe(&transfer->head);

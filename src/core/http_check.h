@@ -11,6 +11,7 @@ bool chsm_http_is_token(const char *bytes, size_t length);
 bool chsm_http_is_value(const char *bytes, size_t length);
 bool chsm_http_is_printable(const char *bytes, size_t length);
 const char *chsm_http_ca_problem(const char *path);
+bool chsm_http_is_ca_folder(const char *path);
 const char *chsm_http_certificate_problem(const char *path);
 const char *chsm_http_key_problem(const char *path, const char *certificate);
 

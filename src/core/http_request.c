@@ -99,14 +99,15 @@ unsigned chsm_http_port(const char *digits) {
 
 
 /* Takes host and port of the URL for messages, and the port as a number. */
-static bool name_peer(chsm_http_outgoing *outgoing, CURLU *parts) {
+static bool name_peer(chsm_http_url *url, CURLU *parts) {
   char *host = NULL, *port = NULL;
   bool good = curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK && *host &&
               curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;
   if (good) {
-    int length = snprintf(outgoing->peer, sizeof outgoing->peer, "%s:%s", host, port);
-    good = length > 0 && (size_t)length < sizeof outgoing->peer;
-    outgoing->port = chsm_http_port(port);
+    int length = snprintf(url->peer, sizeof url->peer, "%s:%s", host, port);
+    good = length > 0 && (size_t)length < sizeof url->peer;
+    url->port = chsm_http_port(port);
+    url->host_length = url->port == (url->tls ? 443 : 80) ? strlen(host) : strlen(url->peer);
   }
   curl_free(host);
   curl_free(port);
@@ -121,25 +122,51 @@ static bool has_authority(const char *url) {
 }
 
 
-/* Parses the URL once and hands libcurl what came out, so that what was checked is what is used. The URL itself is never shown: a
-   query may hold a secret. */
-static bool set_url(CURL *easy, chsm_http_outgoing *outgoing, chsm_http_text url, chsm_http_failure *failure) {
-  if (!url.length || url.length > MOST_URL || !chsm_http_is_printable(url.bytes, url.length))
+/* Cuts the URL that libcurl wrote into what is connected to and what is asked for there. False: out of memory. */
+static bool cut(chsm_http_url *url, const char *whole) {
+  url->whole = strdup(whole);
+  if (!url->whole) return false;
+  char *slash = strchr(strstr(url->whole, "://") + 3, '/');
+  if (!slash) return false;
+  url->target = (chsm_http_text) { .bytes = slash, .length = strcspn(slash, "#") };
+  url->origin = strndup(url->whole, (size_t)(slash - url->whole) + 1);
+  return url->origin != NULL;
+}
+
+
+/* Parses a URL, once, so that what was checked is what is used. False: `failure` says why not, without the URL, and `url` is nowhere. */
+bool chsm_http_url_parse(chsm_http_url *url, chsm_http_text text, chsm_http_failure *failure) {
+  chsm_http_url_wipe(url);
+  if (!text.length || text.length > MOST_URL || !chsm_http_is_printable(text.bytes, text.length))
     return CHSM_HTTP_REFUSE(failure, "InvalidUrl", "the URL is empty, longer than %d bytes or holds a byte that no URL may hold",
                             (int)MOST_URL);
-  char *scheme = NULL, *whole = NULL, *text = strndup(url.bytes, url.length);
+  char *scheme = NULL, *whole = NULL;
   CURLU *parts = curl_url();
-  bool good = text && parts && has_authority(text) &&
-              curl_url_set(parts, CURLUPART_URL, text, CURLU_PATH_AS_IS | CURLU_DISALLOW_USER) == CURLUE_OK &&
-              curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-              (strcmp(scheme, "https") == 0 || strcmp(scheme, "http") == 0) && name_peer(outgoing, parts) &&
-              curl_url_get(parts, CURLUPART_URL, &whole, CURLU_PATH_AS_IS) == CURLUE_OK &&
-              curl_easy_setopt(easy, CURLOPT_URL, whole) == CURLE_OK;
+  url->given = strndup(text.bytes, text.length);
+  url->length = text.length;
+  bool good = url->given && parts && has_authority(url->given) &&
+              curl_url_set(parts, CURLUPART_URL, url->given, CURLU_PATH_AS_IS | CURLU_DISALLOW_USER) == CURLUE_OK &&
+              curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK;
+  url->tls = good && strcmp(scheme, "https") == 0;
+  good = good && (url->tls || strcmp(scheme, "http") == 0) && name_peer(url, parts) &&
+         curl_url_get(parts, CURLUPART_URL, &whole, CURLU_PATH_AS_IS) == CURLUE_OK && cut(url, whole);
   curl_free(whole);
   curl_free(scheme);
   curl_url_cleanup(parts);
-  free(text);
-  return good || CHSM_HTTP_REFUSE(failure, "InvalidUrl", "the URL must be http:// or https:// with a host, and without user and password");
+  if (good) return true;
+  chsm_http_url_wipe(url);
+  return CHSM_HTTP_REFUSE(failure, "InvalidUrl", "the URL must be http:// or https:// with a host, and without user and password");
+}
+
+
+/* Frees what belongs to a URL; it is nowhere again. Safe to call twice. */
+void chsm_http_url_wipe(chsm_http_url *url) {
+  if (url->given) OPENSSL_cleanse(url->given, strlen(url->given));
+  if (url->whole) OPENSSL_cleanse(url->whole, strlen(url->whole));
+  free(url->given);
+  free(url->whole);
+  free(url->origin);
+  *url = (chsm_http_url) { .given = NULL };
 }
 
 
@@ -221,8 +248,36 @@ static bool set_client(CURL *easy, const chsm_http_rules *rules) {
 }
 
 
+/* Looks, once, where this libcurl's own authorities are. */
+void chsm_http_rules_look(chsm_http_rules *rules, bool openssl) {
+  if (rules->looked || rules->ca_file) return;
+  rules->looked = true;
+#if LIBCURL_VERSION_NUM >= 0x074600
+  const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+  if (info->age < CURLVERSION_SEVENTH) return;
+  rules->has_bundle = info->cainfo && !chsm_http_ca_problem(info->cainfo);
+  rules->has_folder = openssl && info->capath && chsm_http_is_ca_folder(info->capath);
+#else
+  (void)openssl;
+#endif
+}
+
+
+/* Whom to trust. With both a file and a folder libcurl parses the whole file for every new connection; with a file alone once for all of
+   them; with a folder alone it opens the one authority that it needs. False: out of memory. */
+static bool set_authorities(CURL *easy, const chsm_http_rules *rules, bool folder) {
+  if (rules->ca_file && (curl_easy_setopt(easy, CURLOPT_CAINFO, rules->ca_file) != CURLE_OK ||
+                         curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, rules->ca_file) == CURLE_OUT_OF_MEMORY))
+    return false;
+  if (folder) return curl_easy_setopt(easy, CURLOPT_CAINFO, NULL) == CURLE_OK;
+  if (!rules->ca_file && !rules->has_bundle) return true;
+  curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
+  return curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
+}
+
+
 /* The rules that hold for every request. False: this libcurl lacks one of them. */
-static bool set_rules(CURL *easy, const chsm_http_rules *rules) {
+static bool set_rules(CURL *easy, const chsm_http_rules *rules, bool folder) {
   static const struct {
     CURLoption option;
     long value;
@@ -270,13 +325,7 @@ static bool set_rules(CURL *easy, const chsm_http_rules *rules) {
 #else
   if (curl_easy_setopt(easy, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS) != CURLE_OK) return false;
 #endif
-  if (rules->ca_file && (curl_easy_setopt(easy, CURLOPT_CAINFO, rules->ca_file) != CURLE_OK ||
-                         curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, rules->ca_file) == CURLE_OUT_OF_MEMORY))
-    return false;
-  if (rules->ca_file || rules->bundle_alone) {
-    if (curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) != CURLE_OK) return false;
-    curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
-  }
+  if (!set_authorities(easy, rules, folder)) return false;
   return set_client(easy, rules);
 }
 
@@ -310,7 +359,6 @@ static bool set_content(CURL *easy, chsm_http_outgoing *outgoing, const chsm_htt
   long fresh = request->fresh_connection ? 1L : 0L;
   bool get = is_text(request->method, "GET"), head = is_text(request->method, "HEAD");
   bool bare = get || head || (is_text(request->method, "DELETE") && !request->body.length);
-  outgoing->headless = head;
   if (request->body.length && chsm_buffer_append(&outgoing->body, request->body.bytes, request->body.length) != CHSM_OK) return false;
   if (head) {
     if (curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) != CURLE_OK) return false;
@@ -334,17 +382,35 @@ static bool set_content(CURL *easy, chsm_http_outgoing *outgoing, const chsm_htt
 }
 
 
+static bool refuse_libcurl(chsm_http_failure *failure) {
+  return CHSM_HTTP_REFUSE(failure, "LibcurlUnfit",
+                          "this libcurl refuses a rule that every request follows; install libcurl 7.68 or newer with TLS");
+}
+
+
 /* Tells a handle as good as new all of a request that was checked. What that takes is kept in `outgoing`, which the caller has forgotten
    whatever the answer, once the handle is not used any longer. False: `failure` says why. */
-bool chsm_http_request_set(CURL *easy, const chsm_http_rules *rules, const chsm_http_request *request, chsm_http_outgoing *outgoing,
-                           chsm_http_failure *failure) {
-  if (!set_url(easy, outgoing, request->url, failure)) return false;
-  if (!set_rules(easy, rules))
-    return CHSM_HTTP_REFUSE(failure, "LibcurlUnfit",
-                            "this libcurl refuses a rule that every request follows; install libcurl 7.68 or newer with TLS");
-  if (set_proxy(easy, rules, request->direct) && set_content(easy, outgoing, request)) return true;
-  chsm_http_fail(failure, "transport", "OutOfMemory", "no", "no memory left for a request to %s", outgoing->peer);
+bool chsm_http_request_set(CURL *easy, const chsm_http_rules *rules, const chsm_http_request *request, const chsm_http_url *url,
+                           chsm_http_outgoing *outgoing, chsm_http_failure *failure) {
+  if (!set_rules(easy, rules, false)) return refuse_libcurl(failure);
+  if (curl_easy_setopt(easy, CURLOPT_URL, url->whole) == CURLE_OK && set_proxy(easy, rules, request->direct) &&
+      set_content(easy, outgoing, request))
+    return true;
+  chsm_http_fail(failure, "transport", "OutOfMemory", "no", "no memory left for a request to %s", url->peer);
   return false;
+}
+
+
+/* Tells a handle as good as new to connect, through no proxy, and to leave the rest to its owner. CURLE_NOT_BUILT_IN: this libcurl lacks a
+   rule; CURLE_OUT_OF_MEMORY. */
+CURLcode chsm_http_connection_set(CURL *easy, const chsm_http_rules *rules, const char *origin, double connect_timeout, double timeout) {
+  if (!set_rules(easy, rules, rules->has_folder)) return CURLE_NOT_BUILT_IN;
+  bool good = set_proxy(easy, rules, true) && curl_easy_setopt(easy, CURLOPT_URL, origin) == CURLE_OK &&
+              curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L) == CURLE_OK &&
+              curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
+              curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(connect_timeout, MOST_MILLISECONDS)) == CURLE_OK &&
+              chsm_http_request_set_limit(easy, timeout);
+  return good ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }
 
 

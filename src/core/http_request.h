@@ -18,23 +18,39 @@ typedef struct chsm_http_rules {
   char *no_proxy;
   char *client_certificate;
   char *client_key;
-  bool bundle_alone; /* libcurl's own CA file is there, so its CA directory is not needed */
+  bool looked;     /* for libcurl's own authorities, which only TLS needs */
+  bool has_bundle; /* they are in a file */
+  bool has_folder; /* and, or, in a folder where OpenSSL opens the one that it needs */
 } chsm_http_rules;
 
-/* What libcurl reads while a request is under way, and what messages say of it. Zero-initialised is none. */
+/* Where a request goes. Zero-initialised is nowhere. */
+typedef struct chsm_http_url {
+  char *given;           /* owned; wiped, for a query may hold a secret */
+  size_t length;         /* of that */
+  char *whole;           /* as libcurl writes it; owned, wiped */
+  char *origin;          /* the same without path and query; owned */
+  chsm_http_text target; /* path and query; points into `whole` */
+  size_t host_length;    /* of the peer, as much as a Host header shows */
+  bool tls;
+  char peer[CHSM_HTTP_PEER]; /* host:port */
+  unsigned port;
+} chsm_http_url;
+
+/* What libcurl reads while it sends a request. Zero-initialised is none. */
 typedef struct chsm_http_outgoing {
   char *lines; /* owned: headers as NUL-terminated lines, one after the other; wiped, for they hold tokens */
   size_t lines_length;
   struct curl_slist *list; /* owned array; points into `lines` */
   chsm_buffer body;
-  bool headless; /* the answer has headers only: HEAD */
-  char peer[CHSM_HTTP_PEER];
-  unsigned port;
 } chsm_http_outgoing;
 
 bool chsm_http_request_check(const chsm_http_request *request, chsm_http_failure *failure);
-bool chsm_http_request_set(CURL *easy, const chsm_http_rules *rules, const chsm_http_request *request, chsm_http_outgoing *outgoing,
-                           chsm_http_failure *failure);
+bool chsm_http_url_parse(chsm_http_url *url, chsm_http_text text, chsm_http_failure *failure);
+void chsm_http_url_wipe(chsm_http_url *url);
+void chsm_http_rules_look(chsm_http_rules *rules, bool openssl);
+bool chsm_http_request_set(CURL *easy, const chsm_http_rules *rules, const chsm_http_request *request, const chsm_http_url *url,
+                           chsm_http_outgoing *outgoing, chsm_http_failure *failure);
+CURLcode chsm_http_connection_set(CURL *easy, const chsm_http_rules *rules, const char *origin, double connect_timeout, double timeout);
 void chsm_http_request_forget(chsm_http_outgoing *outgoing);
 bool chsm_http_request_set_limit(CURL *easy, double seconds);
 unsigned chsm_http_port(const char *digits);

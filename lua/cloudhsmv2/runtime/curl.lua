@@ -58,7 +58,8 @@ curl.overlaps = scheduler.is_in_task
 
 --- Makes a runtime.
 -- @tparam[opt] table options
--- @tparam[opt] string options.ca_file PEM file of the authorities to trust; else those that libcurl was built with
+-- @tparam[opt] string options.ca_file PEM file of the authorities to trust; else those that libcurl was built with, in its folder
+-- or in its file
 -- @tparam[opt] string options.proxy URL of a proxy, with user and password if it needs them; `""` for none; else as the
 -- environment says
 -- @tparam[opt] string options.no_proxy hosts that no proxy is used for, wherever that was named: names (`example.com`, which
