@@ -126,8 +126,8 @@ bench: ## what calls cost, beside their floor in C; PEERS=1: beside boto3 and th
 	@$(if $(ONLY),,$(call HERE,5.4) spec/nginx/bench.lua)
 
 # All on one processor: a call to a server on another wakes a processor up, and costs what that takes. Not the first one, which has the
-# interrupts.
-PINNED     = $(and $(filter-out 1,$(shell nproc)),$(shell command -v taskset),taskset -c 1) env
+# interrupts. A CA file of the machine's own would be read instead of the system's store.
+PINNED     = $(and $(filter-out 1,$(shell nproc)),$(shell command -v taskset),taskset -c 1) env -u AWS_CA_BUNDLE
 PEER_FILES = build/bench/venv/bin/python build/bench/node_modules/@aws-sdk/client-cloudhsm-v2/package.json
 
 $(BUILD)/bench/floor-%: spec/bench/floor.c

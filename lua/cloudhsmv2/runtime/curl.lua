@@ -90,7 +90,8 @@ function curl.new(options)
 
   --- Sends one request and waits for its answer, whatever its status.
   -- @function runtime.send
-  -- @tparam table request `method`, `url`, `headers` (a list of `{ name, value }`), `body`; seconds: `connect_timeout` (3.1),
+  -- @tparam table request not changed, for the next one may share its headers: `method`, `url`, `headers` (a list of
+  -- `{ name, value }`), `body`; seconds: `connect_timeout` (3.1),
   -- `read_timeout` without anything arriving (60), `timeout` in total (none); `fresh_connection`: over a connection of its own,
   -- so that it can leave at most once; `direct`: through no proxy, whatever the options and the environment say; `max_body`:
   -- most bytes of this answer's body, if that is less than the runtime's
