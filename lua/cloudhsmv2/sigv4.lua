@@ -180,7 +180,7 @@ end
 -- @tparam userdata common from @{signable}
 -- @tparam string body
 -- @tparam number time seconds since 1970; a fraction is cut off
--- @tparam userdata credentials from @{credentials} or @{environment_credentials}
+-- @tparam userdata keys from `sigv4.credentials` or `sigv4.environment_credentials`
 -- @treturn[1] string the value of `Authorization`
 -- @treturn[1] string that of `X-Amz-Date`
 -- @treturn[1] string|nil that of `X-Amz-Security-Token`
