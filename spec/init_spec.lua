@@ -1,5 +1,6 @@
 local cloudhsmv2 = require "cloudhsmv2"
 local fake_runtime = require "spec.helper.fake_runtime"
+local script = require "spec.helper.script"
 
 local TRANSPORT = rawget(_G, "ngx") and "cloudhsmv2.runtime.nginx" or "cloudhsmv2.runtime.curl" -- what serves here
 
@@ -40,22 +41,6 @@ local function loaded_modules()
   end
   table.sort(names)
   return names
-end
-
-local INTERPRETER = rawget(_G, "jit") and "luajit" or (_VERSION:gsub("^Lua ", "lua"))
-
--- Runs a script in a process of its own, and returns what it prints.
-local function run(script)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(script)
-  file:close()
-  local command = "LUA_PATH='%s' LUA_CPATH='%s' %s %s 2>&1"
-  local pipe = assert(io.popen(command:format(package.path, package.cpath, INTERPRETER, path)))
-  local text = pipe:read "*a"
-  pipe:close()
-  os.remove(path)
-  return text
 end
 
 describe("requiring the module", function()
@@ -102,9 +87,7 @@ describe("requiring the module", function()
   it(
     "leaves the core and all that a client needs to the first client, and what that does not need to who does",
     function()
-      assert.are.equal(
-        "nil nil\ntable table nil nil nil nil nil\n",
-        run [[
+      assert.are.equal("nil nil\ntable table nil nil nil nil nil\n", (script.run [[
         local cloudhsmv2 = require "cloudhsmv2"
         local function kinds(...)
           local found = { ... }
@@ -120,8 +103,7 @@ describe("requiring the module", function()
           getenv = function() end,
         })
         kinds("core", "client", "parallel", "hints", "config.profile_file", "credentials.exchange", "credentials.profile")
-      ]]
-      )
+      ]]))
     end
   )
 

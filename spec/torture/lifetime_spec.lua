@@ -3,24 +3,12 @@
 local canned = require "spec.torture.canned"
 local codec = require "cloudhsmv2.codec"
 local core = require "cloudhsmv2.core"
+local script = require "spec.helper.script"
 
-local INTERPRETER = rawget(_G, "jit") and "luajit" or (_VERSION:gsub("^Lua ", "lua"))
-
--- A script in a process of its own: what it prints, which says how it ended.
-local function run(script)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(script)
-  file:close()
-  local pipe = assert(
-    io.popen(
-      ("LUA_PATH='%s' LUA_CPATH='%s' %s %s 2>&1; echo $?"):format(package.path, package.cpath, INTERPRETER, path)
-    )
-  )
-  local text = pipe:read "*a"
-  pipe:close()
-  os.remove(path)
-  return text
+-- What a script prints in a process of its own, which says how it ended.
+local function run(source)
+  local text, status = script.run(source)
+  return text .. status .. "\n"
 end
 
 local MAKERS = [[

@@ -1,6 +1,6 @@
 -- A time zone is the process's, and is read once: each is tried in a process of its own.
 
-local INTERPRETER = rawget(_G, "jit") and "luajit" or (_VERSION:gsub("^Lua ", "lua"))
+local script = require "spec.helper.script"
 
 -- Prints what moments look like: around both changes of New York's clocks, at the ends of what a date can be, and as a signature has them.
 local SCRIPT = [[
@@ -38,21 +38,7 @@ print(os.date("%H", 1793512800))
 
 -- What the script prints in a time zone, and the hour that it believes it is there.
 local function printed_in(zone)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(SCRIPT)
-  file:close()
-  local command = ("LUA_PATH='%s' LUA_CPATH='%s' TZ=%s %s %s 2>&1"):format(
-    package.path,
-    package.cpath,
-    zone,
-    INTERPRETER,
-    path
-  )
-  local pipe = assert(io.popen(command))
-  local text = pipe:read "*a"
-  pipe:close()
-  os.remove(path)
+  local text = script.run(SCRIPT, "TZ=" .. zone)
   local lines, hour = text:match "^(.*)\n(%d%d)\n$"
   assert(lines, text)
   return lines, hour
