@@ -8,6 +8,14 @@
 static inline char chsm_ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 
 
+/* Whether `bytes` is `word`, given in lower case, whatever the case of its letters. */
+static inline bool chsm_ascii_is_word(const char *bytes, size_t length, const char *word) {
+  for (; length; bytes++, length--, word++)
+    if (chsm_ascii_lower(*bytes) != *word) return false;
+  return !*word;
+}
+
+
 static inline bool chsm_ascii_is_digit(char c) { return c >= '0' && c <= '9'; }
 
 

@@ -24,6 +24,16 @@ bool chsm_http_is_token(const char *bytes, size_t length) {
 }
 
 
+/* A value without the blanks around it: those are not part of it. libcurl takes one of blanks alone for a header to leave out. */
+chsm_http_text chsm_http_trim(chsm_http_text value) {
+  while (value.length && (*value.bytes == ' ' || *value.bytes == '\t'))
+    value.bytes++, value.length--;
+  while (value.length && (value.bytes[value.length - 1] == ' ' || value.bytes[value.length - 1] == '\t'))
+    value.length--;
+  return value;
+}
+
+
 /* Whether eight bytes hold no control byte, the tab included. */
 static bool is_plain(const char *bytes) {
   static const uint64_t ones = UINT64_MAX / 255, tops = UINT64_MAX / 255 * 128;

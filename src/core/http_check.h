@@ -5,8 +5,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "http.h"
+
 #pragma GCC visibility push(hidden)
 
+chsm_http_text chsm_http_trim(chsm_http_text value);
 bool chsm_http_is_token(const char *bytes, size_t length);
 bool chsm_http_is_value(const char *bytes, size_t length);
 bool chsm_http_is_printable(const char *bytes, size_t length);

@@ -17,14 +17,6 @@ static chsm_http_refusal refusal_of(chsm_status status) {
 }
 
 
-/* Whether `bytes` is `word`, given in lower case, whatever the case of its ASCII letters. */
-static bool is_word(const char *bytes, size_t length, const char *word) {
-  for (; length; bytes++, length--, word++)
-    if (chsm_ascii_lower(*bytes) != *word) return false;
-  return !*word;
-}
-
-
 /* A new status line: whatever an interim answer said is forgotten. */
 static chsm_http_refusal read_status_line(chsm_http_head *head, const char *line, size_t length) {
   static const char version[] = "HTTP/1.";
@@ -110,14 +102,14 @@ static chsm_http_refusal read_header(chsm_http_head *head, const char *line, siz
     value_length--;
   if (!chsm_http_is_value(value, value_length)) return CHSM_HTTP_MALFORMED;
 
-  if (is_word(name, name_length, "content-length")) {
+  if (chsm_ascii_is_word(name, name_length, "content-length")) {
     bool again = head->has_length;
     chsm_http_refusal refusal = read_length(head, value, value_length);
     if (refusal != CHSM_HTTP_FINE || again) return refusal;
-  } else if (is_word(name, name_length, "content-encoding")) {
-    if (value_length && !is_word(value, value_length, "identity")) return CHSM_HTTP_ENCODED;
-  } else if (is_word(name, name_length, "transfer-encoding")) {
-    if (!is_word(value, value_length, "chunked")) return CHSM_HTTP_ENCODED;
+  } else if (chsm_ascii_is_word(name, name_length, "content-encoding")) {
+    if (value_length && !chsm_ascii_is_word(value, value_length, "identity")) return CHSM_HTTP_ENCODED;
+  } else if (chsm_ascii_is_word(name, name_length, "transfer-encoding")) {
+    if (!chsm_ascii_is_word(value, value_length, "chunked")) return CHSM_HTTP_ENCODED;
     head->chunked = true;
   }
   return keep(head, name, name_length, value, value_length);

@@ -28,12 +28,8 @@ static bool is_reserved(chsm_http_text name) {
     "accept-encoding", "connection",        "content-length", "expect", "keep-alive", "proxy-connection", "te",
     "trailer",         "transfer-encoding", "upgrade"
   };
-  for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
-    size_t k = 0;
-    while (k < name.length && chsm_ascii_lower(name.bytes[k]) == reserved[i][k])
-      k++;
-    if (k == name.length && !reserved[i][k]) return true;
-  }
+  for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+    if (chsm_ascii_is_word(name.bytes, name.length, reserved[i])) return true;
   return false;
 }
 
@@ -182,30 +178,9 @@ static char *append_line(char *end, chsm_http_text name, const char *separator, 
 }
 
 
-static bool has_header(const chsm_http_request *request, const char *name) {
-  for (size_t i = 0; i < request->header_count; i++) {
-    chsm_http_text given = request->headers[i].name;
-    size_t k = 0;
-    while (k < given.length && chsm_ascii_lower(given.bytes[k]) == name[k])
-      k++;
-    if (k == given.length && !name[k]) return true;
-  }
-  return false;
-}
-
-
-/* A value without the blanks around it: libcurl takes one of blanks alone for a header to leave out. */
-static chsm_http_text trim(chsm_http_text text) {
-  while (text.length && (*text.bytes == ' ' || *text.bytes == '\t'))
-    text.bytes++, text.length--;
-  while (text.length && (text.bytes[text.length - 1] == ' ' || text.bytes[text.length - 1] == '\t'))
-    text.length--;
-  return text;
-}
-
-
-/* Writes the headers in libcurl's notation: "Name: value", "Name;" for an empty value, "Name:" to leave out one of its own. The list
-   is made here, in one piece of memory, since curl_slist_append would leave copies of tokens behind. */
+/* Writes the headers in libcurl's notation: "Name: value", "Name;" for an empty value, "Name:" to leave out one of its own, which
+   does not touch one that is given. The list is made here, in one piece of memory, since curl_slist_append would leave copies of tokens
+   behind. */
 static bool write_headers(CURL *easy, chsm_http_outgoing *outgoing, const chsm_http_request *request) {
   static const char *const unwanted[SUPPRESSED_HEADERS] = { "Expect", "Accept", "Content-Type" };
   size_t length = 0, most = request->header_count + SUPPRESSED_HEADERS;
@@ -222,12 +197,11 @@ static bool write_headers(CURL *easy, chsm_http_outgoing *outgoing, const chsm_h
   size_t count = 0;
   chsm_http_text nothing = { .bytes = "", .length = 0 };
   for (size_t i = 0; i < request->header_count; i++) {
-    chsm_http_text value = trim(request->headers[i].value);
+    chsm_http_text value = chsm_http_trim(request->headers[i].value);
     outgoing->list[count++].data = end;
     end = append_line(end, request->headers[i].name, value.length ? ": " : ";", value);
   }
   for (size_t i = 0; i < SUPPRESSED_HEADERS; i++) {
-    if (has_header(request, unwanted[i])) continue;
     outgoing->list[count++].data = end;
     end = append_line(end, (chsm_http_text) { .bytes = unwanted[i], .length = strlen(unwanted[i]) }, ":", nothing);
   }

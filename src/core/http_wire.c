@@ -1,6 +1,7 @@
 #include "http_wire.h"
 
 #include "ascii.h"
+#include "hex.h"
 #include "http_check.h"
 
 enum {
@@ -11,14 +12,6 @@ enum {
   NO_CONTENT = 204,
   NOT_MODIFIED = 304
 };
-
-
-/* Whether `bytes` is `word`, given in lower case, whatever the case of its ASCII letters. */
-static bool is_word(const char *bytes, size_t length, const char *word) {
-  for (; length; bytes++, length--, word++)
-    if (chsm_ascii_lower(*bytes) != *word) return false;
-  return !*word;
-}
 
 
 /* ---- Requests ---- */
@@ -41,16 +34,6 @@ static char *put_number(char *end, size_t number) {
 }
 
 
-/* A value without the blanks around it: those are not part of it. */
-static chsm_http_text trim(chsm_http_text text) {
-  while (text.length && (*text.bytes == ' ' || *text.bytes == '\t'))
-    text.bytes++, text.length--;
-  while (text.length && (text.bytes[text.length - 1] == ' ' || text.bytes[text.length - 1] == '\t'))
-    text.length--;
-  return text;
-}
-
-
 static char *put_header(char *end, chsm_http_text name, chsm_http_text value) {
   end = put(end, name.bytes, name.length);
   *end++ = ':';
@@ -60,7 +43,7 @@ static char *put_header(char *end, chsm_http_text name, chsm_http_text value) {
 }
 
 
-static bool is_host(const chsm_http_field *field) { return is_word(field->name.bytes, field->name.length, "host"); }
+static bool is_host(const chsm_http_field *field) { return chsm_ascii_is_word(field->name.bytes, field->name.length, "host"); }
 
 
 /* Appends a request that was checked, head and body, for `target` at `host`, unless a header of its own names the host. Content-Length is
@@ -71,8 +54,9 @@ chsm_status chsm_http_wire_write(chsm_buffer *out, const chsm_http_request *requ
   enum { DIGITS = 24 };
   chsm_http_text method = request->method;
   const char *first = method.bytes;
-  bool bare = !request->body.length &&
-              (is_word(first, method.length, "get") || is_word(first, method.length, "head") || is_word(first, method.length, "delete"));
+  bool bare =
+      !request->body.length && (chsm_ascii_is_word(first, method.length, "get") || chsm_ascii_is_word(first, method.length, "head") ||
+                                chsm_ascii_is_word(first, method.length, "delete"));
   size_t size = method.length + 1 + target.length + sizeof version + host.length + sizeof content_length + DIGITS + 2 * sizeof "\r\n" +
                 request->body.length;
   for (size_t i = 0; i < request->header_count; i++) {
@@ -80,7 +64,7 @@ chsm_status chsm_http_wire_write(chsm_buffer *out, const chsm_http_request *requ
     size += field->name.length + field->value.length + sizeof ": \r\n";
   }
   for (size_t i = request->header_count; i > 0; i--)
-    if (is_host(&request->headers[i - 1])) host = trim(request->headers[i - 1].value);
+    if (is_host(&request->headers[i - 1])) host = chsm_http_trim(request->headers[i - 1].value);
   chsm_status status = chsm_buffer_reserve(out, size + host.length);
   if (status != CHSM_OK) return status;
 
@@ -91,7 +75,7 @@ chsm_status chsm_http_wire_write(chsm_buffer *out, const chsm_http_request *requ
   end = put(end, host.bytes, host.length);
   end = put(end, "\r\n", 2);
   for (size_t i = 0; i < request->header_count; i++)
-    if (!is_host(&request->headers[i])) end = put_header(end, request->headers[i].name, trim(request->headers[i].value));
+    if (!is_host(&request->headers[i])) end = put_header(end, request->headers[i].name, chsm_http_trim(request->headers[i].value));
   if (!bare) {
     end = put(end, content_length, sizeof content_length - 1);
     end = put_number(end, request->body.length);
@@ -152,21 +136,15 @@ static chsm_http_refusal take_header(chsm_http_wire *wire, const char *line, siz
 }
 
 
-static int hex_digit(char digit) {
-  char lower = chsm_ascii_lower(digit);
-  return chsm_ascii_is_digit(digit) ? digit - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-
 /* The line before a chunk: digits, and extensions, which nobody knows. */
 static chsm_http_refusal take_size(chsm_http_wire *wire, const char *line, size_t length) {
   size_t digits = 0;
   uint64_t size = 0;
   if (length < 2 || line[length - 2] != '\r') return CHSM_HTTP_MALFORMED;
   length -= 2;
-  for (; digits < length && hex_digit(line[digits]) >= 0; digits++) {
+  for (; digits < length && chsm_hex_digit(line[digits]) >= 0; digits++) {
     if (digits == MOST_SIZE_DIGITS) return CHSM_HTTP_MALFORMED;
-    size = size * 16 + (uint64_t)hex_digit(line[digits]);
+    size = size * 16 + (uint64_t)chsm_hex_digit(line[digits]);
   }
   size_t rest = digits;
   while (rest < length && (line[rest] == ' ' || line[rest] == '\t'))
@@ -294,8 +272,8 @@ static bool says_close(const char *bytes, size_t length) {
   while (length) {
     const char *comma = memchr(bytes, ',', length);
     size_t size = comma ? (size_t)(comma - bytes) : length;
-    chsm_http_text word = trim((chsm_http_text) { .bytes = bytes, .length = size });
-    if (is_word(word.bytes, word.length, "close")) return true;
+    chsm_http_text word = chsm_http_trim((chsm_http_text) { .bytes = bytes, .length = size });
+    if (chsm_ascii_is_word(word.bytes, word.length, "close")) return true;
     size += comma ? 1 : 0;
     bytes += size;
     length -= size;
